@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSL-1.0
+// error.hpp: what the library throws. Every failure is an ndshm::Error whose text says what was tried, on what, the
+// figures, a stable id in brackets, and the remedy. Includes the standard library alone.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+namespace ndshm {
+
+/// What went wrong. The names are stable; Error::what() carries them as `[ndshm.name]`.
+enum class errc {
+  invalid_name = 1,   ///< a segment's name is empty, too long, or has a '/' or a NUL in it
+  invalid_shape,      ///< a dimension is negative, or shape times element size does not fit into memory
+  invalid_argument,   ///< an argument is outside what its documentation allows
+  invalid_handle,     ///< a handle's text breaks a rule of the format
+  invalid_header,     ///< a .npy header breaks a rule of the format
+  not_found,          ///< there is no such segment, process or descriptor
+  already_exists,     ///< the name belongs to a segment that lives
+  type_mismatch,      ///< the elements are of another type than T
+  rank_mismatch,      ///< the array has another number of dimensions than N
+  shape_mismatch,     ///< the shapes differ
+  layout_mismatch,    ///< the elements do not lie in the order that L asks for
+  read_only,          ///< writing was asked for where only reading is granted
+  out_of_memory,      ///< the memory that was asked for is not there
+  permission_denied,  ///< the system, or the owner check, refused access
+  not_a_segment,      ///< an object is there, but it is not one of this library's
+  damaged,            ///< a segment is shorter than its header says, or its control page is broken
+  incompatible,       ///< a segment of another format version, byte order or ABI
+  stale_handle,       ///< what the handle names is there, but it is another segment by now
+  timed_out,          ///< the time-out ran out
+  multithreaded,      ///< fork() was refused because other threads run
+  unsupported,        ///< this system, or this build's platform path, cannot do it
+  system_error        ///< any other refusal by the operating system; Error::os_error() tells which
+};
+
+/// The name of a code as it stands in messages, for example "out_of_memory". Never throws.
+constexpr std::string_view to_string(errc code) noexcept {
+  constexpr std::array<std::string_view, 23> names{
+      "success",      "invalid_name",   "invalid_shape",     "invalid_argument", "invalid_handle", "invalid_header",
+      "not_found",    "already_exists", "type_mismatch",     "rank_mismatch",    "shape_mismatch", "layout_mismatch",
+      "read_only",    "out_of_memory",  "permission_denied", "not_a_segment",    "damaged",        "incompatible",
+      "stale_handle", "timed_out",      "multithreaded",     "unsupported",      "system_error"};
+  const auto index = static_cast<std::size_t>(code);
+  return index < names.size() ? names[index] : std::string_view{"unknown"};
+}
+
+namespace detail {
+
+class ErrorCategory final : public std::error_category {
+ public:
+  const char* name() const noexcept override { return "ndshm"; }
+  std::string message(int value) const override { return std::string(to_string(static_cast<errc>(value))); }
+};
+
+}  // namespace detail
+
+/// The std::error_category of ndshm::errc, named "ndshm".
+inline const std::error_category& error_category() noexcept {
+  static const detail::ErrorCategory category;
+  return category;
+}
+
+inline std::error_code make_error_code(errc code) noexcept { return {static_cast<int>(code), error_category()}; }
+
+/// The one exception type of the library.
+class Error : public std::system_error {
+ public:
+  /// The text becomes `facts [ndshm.code]; remedy`, or ends at the bracket when there is no remedy.
+  Error(errc code, std::string_view facts, std::string_view remedy = {})
+      : Error(code, std::error_code{}, facts, remedy) {}
+
+  /// The same with the operating system's own refusal, whose text is put into the message.
+  Error(errc code, std::error_code os_error, std::string_view facts, std::string_view remedy = {})
+      : std::system_error(make_error_code(code)),
+        os_error_(os_error),
+        text_(std::make_shared<const std::string>(compose(code, os_error, facts, remedy))) {}
+
+  /// Operation, object, figures, `[ndshm.code]`, remedy. Never throws.
+  const char* what() const noexcept override { return text_->c_str(); }
+
+  /// The code as an enumerator. Never throws.
+  errc condition() const noexcept { return static_cast<errc>(code().value()); }
+
+  /// The message up to the bracket: operation, object, figures. Never throws.
+  std::string_view facts() const noexcept {
+    const std::string_view text = *text_;
+    return text.substr(0, text.rfind(" [ndshm."));
+  }
+
+  /// What the operating system answered; empty (false) where it was not the one that refused. Never throws.
+  std::error_code os_error() const noexcept { return os_error_; }
+
+ private:
+  static std::string compose(errc code, std::error_code os_error, std::string_view facts, std::string_view remedy) {
+    std::string text(facts);
+    if (os_error) text.append(": ").append(os_error.message());
+    text.append(" [ndshm.").append(to_string(code)).append("]");
+    if (!remedy.empty()) text.append("; ").append(remedy);
+    return text;
+  }
+
+  std::error_code os_error_;
+  std::shared_ptr<const std::string> text_;  // shared: copying an exception must not throw
+};
+
+namespace detail {
+
+/// "512 B", "1.5 KiB", "60.0 GiB": a number of bytes for people.
+inline std::string format_bytes(std::uint64_t bytes) {
+  constexpr std::array<const char*, 7> units{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  if (bytes < 1024) return std::to_string(bytes) + " B";
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; value >= 1024 && unit + 1 < units.size(); ++unit) value /= 1024;
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.1f %s", value, units[unit]);
+  return text.data();
+}
+
+/// `(2000, 10)`, `(5,)`, `()`: a shape as Python writes it.
+template <class Numbers>
+std::string format_tuple(const Numbers& numbers) {
+  std::string text = "(";
+  std::size_t count = 0;
+  for (const auto number : numbers) {
+    if (count++ > 0) text += ", ";
+    text += std::to_string(number);
+  }
+  if (count == 1) text += ',';
+  return text += ')';
+}
+
+/// `"name"`: how messages show what the caller gave, with control characters made visible.
+inline std::string in_quotes(std::string_view text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7f && byte != '"' && byte != '\\') {
+      result += c;
+    } else {
+      std::array<char, 8> escape{};
+      std::snprintf(escape.data(), escape.size(), "\\x%02x", static_cast<unsigned>(byte));
+      result += escape.data();
+    }
+  }
+  return result += '"';
+}
+
+/// `create "weights": ` or `create: ` for an array without a name: how every message starts.
+inline std::string subject(std::string_view operation, std::string_view name) {
+  std::string text(operation);
+  if (!name.empty()) text.append(" ").append(in_quotes(name));
+  return text.append(": ");
+}
+
+}  // namespace detail
+}  // namespace ndshm
+
+template <>
+struct std::is_error_code_enum<ndshm::errc> : std::true_type {};

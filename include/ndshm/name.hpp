@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSL-1.0
+// name.hpp: what a segment may be called, the same rules on every system but for the length. Includes error.hpp.
+#pragma once
+
+#include <cstddef>
+#include <ndshm/error.hpp>
+#include <string>
+#include <string_view>
+
+namespace ndshm::detail {
+
+/// No system allows longer names than this: a file name of 255 bytes less the prefix of the library.
+inline constexpr std::size_t max_name_bytes_anywhere = 249;
+
+/// Throws errc::invalid_name. `subject` starts the message.
+inline void check_name(std::string_view name, std::size_t longest, const std::string& subject) {
+  const auto fail = [&](const std::string& why, std::string_view remedy = {}) {
+    throw Error(errc::invalid_name, subject + why, remedy);
+  };
+  if (name.empty()) fail("the name is empty", "leave it away for an anonymous array");
+  if (name.find('/') != std::string_view::npos) fail("the name has a '/' in it", "write \"weights\", not \"/weights\"");
+  if (name.find('\\') != std::string_view::npos) fail("the name has a backslash in it, which Windows does not allow");
+  if (name.find('\0') != std::string_view::npos) fail("the name has a NUL in it");
+  if (name.starts_with("ndshm1:")) fail("this is the text of a handle", "attach<T, N>(ndshm::Handle::parse(text))");
+  if (name.size() > longest) {
+    fail("the name has " + std::to_string(name.size()) + " bytes, at most " + std::to_string(longest) +
+         " are possible");
+  }
+}
+
+}  // namespace ndshm::detail

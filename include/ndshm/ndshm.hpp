@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: BSL-1.0
+// ndshm.hpp: the whole library.
+#pragma once
+
+#include <ndshm/process.hpp>
+#include <ndshm/registry.hpp>
+#include <ndshm/shared_array.hpp>
+#include <ndshm/version.hpp>

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: BSL-1.0
+// linux.hpp: memory objects of Linux: O_TMPFILE files in /dev/shm that get their name when they are complete, and
+// memfds. A process that holds a named object holds an OFD read lock on it, which its mapping pins: the kernel lets go
+// of it when the process ends, however it ends. The same functions stand in posix.hpp; platform.hpp says what each one
+// promises. Sources: open(2), linkat(2), fcntl_locking(2), memfd_create(2), madvise(2), inotify(7).
+#pragma once
+
+#include <dirent.h>
+#include <poll.h>
+#include <sys/inotify.h>
+
+#include <array>
+#include <climits>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <ndshm/detail/crash_point.hpp>
+#include <ndshm/platform/unix.hpp>
+#include <ndshm/platform/unix_process.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ndshm::detail::os {
+
+inline constexpr bool has_fork = true;
+inline constexpr const char* directory = "/dev/shm";
+inline constexpr std::string_view prefix = "ndshm.";
+inline constexpr std::size_t max_name_bytes = NAME_MAX - prefix.size();
+
+inline std::string file_of(std::string_view name) {
+  return std::string(directory) + "/" + std::string(prefix) + std::string(name);
+}
+
+/// An object that is open: the descriptor, what it is, and whether it may be written.
+class Object {
+ public:
+  Object(Descriptor fd, Access access, const std::string& subject)
+      : fd_(std::move(fd)), access_(access), status_(status_of(fd_.get(), subject)) {}
+
+  Identity identity() const { return identity_of(status_); }
+  std::size_t size() const { return static_cast<std::size_t>(status_.st_size); }
+  Access access() const { return access_; }
+  int descriptor() const { return fd_.get(); }
+  bool has_name() const { return status_.st_nlink > 0; }
+  bool is_file() const { return S_ISREG(status_.st_mode); }
+  std::uint64_t user() const { return status_.st_uid; }
+  bool read(std::size_t offset, void* destination, std::size_t bytes) const {
+    return read_at(fd_.get(), offset, destination, bytes);
+  }
+  bool write(std::size_t offset, const void* source, std::size_t bytes) const {
+    return ::pwrite(fd_.get(), source, bytes, static_cast<off_t>(offset)) == static_cast<ssize_t>(bytes);
+  }
+  boost::interprocess::mapped_region map(std::size_t bytes, const std::string& subject) const {
+    return os::map(fd_.get(), access_, bytes, subject);
+  }
+  Descriptor take() && { return std::move(fd_); }
+  /// The mapping pins the lock, so a named object needs no descriptor once it is mapped.
+  void mapped(bool named) {
+    if (named) fd_.close();
+  }
+
+ private:
+  Descriptor fd_;
+  Access access_;
+  struct stat status_;
+};
+
+namespace linux_only {
+
+enum class Lock : short { read = F_RDLCK, write = F_WRLCK };
+
+/// Takes the lock without waiting. Never converted, never released by hand: closing does that.
+inline bool try_lock(int fd, Lock kind) {
+  struct flock range {};
+  range.l_type = static_cast<short>(kind);
+  range.l_whence = SEEK_SET;
+  range.l_len = 1;
+  return retry_on_signal([&] { return ::fcntl(fd, F_OFD_SETLK, &range); }) == 0;
+}
+
+/// Whether any process holds the object, without touching its locks.
+inline bool is_held(int fd) {
+  struct flock range {};
+  range.l_type = F_WRLCK;
+  range.l_whence = SEEK_SET;
+  range.l_len = 1;
+  return ::fcntl(fd, F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK;
+}
+
+inline Descriptor open_file(const std::string& path, Access access) {
+  const int flags = (access == Access::read_write ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+  return Descriptor(retry_on_signal([&] { return ::open(path.c_str(), flags); }));
+}
+
+/// The same object through a descriptor of its own that can only be read.
+inline Descriptor reopen(const std::string& path, Access access, const std::string& subject) {
+  const int flags = (access == Access::read_write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK;
+  Descriptor fd(retry_on_signal([&] { return ::open(path.c_str(), flags); }));
+  if (!fd) throw refused(last_error(), subject, path);
+  return fd;
+}
+
+}  // namespace linux_only
+
+/// An object that nobody else can see yet.
+class Draft {
+ public:
+  explicit Draft(Descriptor fd) : fd_(std::move(fd)) {}
+  int descriptor() const { return fd_.get(); }
+
+  /// Gives it the name, complete as it is; false when the name is taken.
+  bool publish(std::string_view name, const std::string& subject) {
+    if (!locked_) {
+      if (!linux_only::try_lock(fd_.get(), linux_only::Lock::read)) throw refused(last_error(), subject, "lock");
+      locked_ = true;
+    }
+    NDSHM_CRASH_POINT("create: locked");
+    // Through /proc, because AT_EMPTY_PATH takes a capability; without /proc it is the only way.
+    const std::string self = "/proc/self/fd/" + std::to_string(fd_.get());
+    const std::string path = file_of(name);
+    if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) return true;
+    if (errno == ENOENT && ::linkat(fd_.get(), "", AT_FDCWD, path.c_str(), AT_EMPTY_PATH) == 0) return true;
+    if (errno == EEXIST) return false;
+    throw refused(last_error(), subject, "linkat " + path);
+  }
+
+  Object finish(const std::string& subject) && { return {std::move(fd_), Access::read_write, subject}; }
+
+ private:
+  Descriptor fd_;
+  bool locked_ = false;
+};
+
+inline std::error_code set_size(int fd, std::size_t bytes) {
+  return retry_on_signal([&] { return ::ftruncate(fd, static_cast<off_t>(bytes)); }) == 0 ? std::error_code{}
+                                                                                          : last_error();
+}
+
+inline std::optional<Draft> draft_named(std::string_view, std::size_t bytes, unsigned mode,
+                                        const std::string& subject) {
+  Descriptor fd(retry_on_signal([&] { return ::open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); }));
+  if (!fd) {
+    if (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT) {
+      throw Error(errc::unsupported, last_error(), subject + "O_TMPFILE in " + directory,
+                  "mount a tmpfs there, or build with NDSHM_PORTABLE_POSIX");
+    }
+    throw refused(last_error(), subject, std::string("O_TMPFILE in ") + directory);
+  }
+  NDSHM_CRASH_POINT("create: opened");
+  if (::fchmod(fd.get(), static_cast<mode_t>(mode)) != 0) throw refused(last_error(), subject, "fchmod");
+  if (const auto error = set_size(fd.get(), bytes)) throw refused(error, subject, "ftruncate");
+  NDSHM_CRASH_POINT("create: sized");
+  return Draft(std::move(fd));
+}
+
+inline Draft draft_anonymous(std::size_t bytes, unsigned mode, const std::string& subject) {
+#if !defined(MFD_NOEXEC_SEAL)
+  constexpr unsigned MFD_NOEXEC_SEAL = 8;
+#endif
+  Descriptor fd(::memfd_create("ndshm", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL));
+  if (!fd && errno == EINVAL) fd = Descriptor(::memfd_create("ndshm", MFD_CLOEXEC | MFD_ALLOW_SEALING));  // before 6.3
+  if (!fd) throw refused(last_error(), subject, "memfd_create");
+  if (::fchmod(fd.get(), static_cast<mode_t>(mode)) != 0) throw refused(last_error(), subject, "fchmod");
+  if (const auto error = set_size(fd.get(), bytes)) throw refused(error, subject, "ftruncate");
+  // Nobody who gets the descriptor can cut the array off under a reader.
+  if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) throw refused(last_error(), subject, "seal");
+  return Draft(std::move(fd));
+}
+
+/// Which object has the name now; nothing where there is none.
+inline std::optional<Identity> identity_of_name(std::string_view name) {
+  struct stat status {};
+  if (::lstat(file_of(name).c_str(), &status) != 0) return std::nullopt;
+  return identity_of(status);
+}
+
+/// Opens the object of that name to look at it, without holding it: who holds an object has to sweep it afterwards.
+/// Nothing where there is none, or none that may be read.
+inline std::optional<Object> peek_named(std::string_view name) {
+  Descriptor fd = linux_only::open_file(file_of(name), Access::read_only);
+  if (!fd) return std::nullopt;
+  Object object(std::move(fd), Access::read_only, "peek: ");
+  if (!object.is_file() || !object.has_name()) return std::nullopt;
+  return object;
+}
+
+inline bool is_held(const Object& object, std::string_view) { return linux_only::is_held(object.descriptor()); }
+
+/// Opens the object of that name and holds it, so that nobody removes it. Nothing where there is none, and where no
+/// process holds it and `outlives(object)` does not say that it may live on its own: such an object is dead.
+template <class Outlives>
+std::optional<Object> open_named(std::string_view name, Access access, bool any_owner, Outlives outlives,
+                                 const std::string& subject) {
+  const std::string path = file_of(name);
+  const auto open = [&](Descriptor fd) {
+    Object object(std::move(fd), access, subject);
+    if (!object.is_file()) throw Error(errc::not_a_segment, subject + path + " is not a regular file");
+    if (!any_owner && object.user() != ::geteuid()) {
+      throw Error(errc::permission_denied,
+                  subject + "it belongs to user " + std::to_string(object.user()) + ", this is user " +
+                      std::to_string(::geteuid()),
+                  "attach with {.owner = ndshm::owner::anyone} where you trust that user");
+    }
+    return object;
+  };
+  Patience patience(std::chrono::seconds(1));
+  for (;;) {
+    Descriptor fd = linux_only::open_file(path, access);
+    if (!fd) {
+      if (errno == ENOENT) return std::nullopt;
+      if (errno == ELOOP) throw Error(errc::not_a_segment, subject + path + " is a symbolic link");
+      throw refused(last_error(), subject, "open " + path);
+    }
+    NDSHM_CRASH_POINT("attach: opened");
+    if (!linux_only::is_held(fd.get())) {
+      Object idle = open(std::move(fd));
+      if (!outlives(idle)) return std::nullopt;
+      fd = std::move(idle).take();
+    }
+    const bool locked = linux_only::try_lock(fd.get(), linux_only::Lock::read);
+    if (!locked && errno != EAGAIN && errno != EACCES) throw refused(last_error(), subject, "lock " + path);
+    NDSHM_CRASH_POINT("attach: locked");
+    Object object = open(std::move(fd));
+    if (locked && object.has_name()) return object;
+    // Refused: a sweeper looks at it. No name: a sweeper removed it before we held it. Either ends at once.
+    if (!locked && !patience.wait()) {
+      throw Error(errc::timed_out, subject + "another process has had it locked for removal for 1 s",
+                  "is that process stopped?");
+    }
+  }
+}
+
+/// A descriptor that this process inherited or made, for the object behind it.
+inline Object open_descriptor(int number, Access access, const std::string& subject) {
+  Descriptor fd = duplicate(number, subject);
+  const std::string path = "/proc/self/fd/" + std::to_string(fd.get());
+  if (access == Access::read_only) return {linux_only::reopen(path, access, subject), access, subject};
+  if (!is_open_for_writing(fd.get())) {
+    throw Error(errc::read_only, subject + "descriptor " + std::to_string(number) + " is open for reading only",
+                "attach<const T, N>");
+  }
+  return {std::move(fd), access, subject};
+}
+
+/// A descriptor of another process of this user.
+inline Object open_process_descriptor(std::uint64_t pid, int number, Access access, const std::string& subject) {
+  const std::string path = "/proc/" + std::to_string(pid) + "/fd/" + std::to_string(number);
+  return {linux_only::reopen(path, access, subject), access, subject};
+}
+
+/// A dead object, held so that nobody can attach to it: to be looked at, and unlinked if it is one of ours.
+class Condemned {
+ public:
+  Condemned(Object object, std::string_view name) : object_(std::move(object)), path_(file_of(name)) {}
+  const Object& object() const { return object_; }
+  bool unlink() const {
+    NDSHM_CRASH_POINT("sweep: before unlink");
+    const bool done = ::unlink(path_.c_str()) == 0;
+    NDSHM_CRASH_POINT("sweep: unlinked");
+    return done;
+  }
+
+ private:
+  Object object_;
+  std::string path_;
+};
+
+enum class Presence { absent, kept, dead };
+
+/// Takes hold of the object of that name if no process holds it. Always through a fresh descriptor: asking on one that
+/// is shared with a child would take the child's lock away.
+inline std::pair<Presence, std::optional<Condemned>> condemn(std::string_view name) {
+  const auto nothing = [](Presence presence) { return std::pair{presence, std::optional<Condemned>{}}; };
+  Descriptor fd = linux_only::open_file(file_of(name), Access::read_write);
+  if (!fd) return nothing(errno == ENOENT ? Presence::absent : Presence::kept);
+  NDSHM_CRASH_POINT("sweep: opened");
+  if (!linux_only::try_lock(fd.get(), linux_only::Lock::write)) return nothing(Presence::kept);
+  NDSHM_CRASH_POINT("sweep: locked");
+  Object object(std::move(fd), Access::read_write, "sweep: ");
+  if (!object.has_name()) return nothing(Presence::absent);  // another sweeper was faster; the name may be a new one's
+  if (!object.is_file() || object.user() != ::geteuid()) return nothing(Presence::kept);
+  return {Presence::dead, Condemned(std::move(object), name)};
+}
+
+/// The names of all objects, dead or alive, of all users.
+inline std::vector<std::string> names() {
+  std::vector<std::string> result;
+  const std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir(directory), ::closedir);
+  if (!entries) return result;
+  while (const dirent* entry = ::readdir(entries.get())) {
+    const std::string_view file = entry->d_name;
+    if (file.size() > prefix.size() && file.starts_with(prefix)) result.emplace_back(file.substr(prefix.size()));
+  }
+  return result;
+}
+
+/// What a program without this library opens to see the bytes.
+inline std::string path_of_name(std::string_view name, const std::string&) { return file_of(name); }
+inline std::string path_of_descriptor(int fd, const std::string&) {
+  return "/proc/" + std::to_string(process_id()) + "/fd/" + std::to_string(fd);
+}
+
+/// Sleeps until something in the directory of names may have changed.
+class NameWatch {
+ public:
+  NameWatch() : fd_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
+    if (fd_ && ::inotify_add_watch(fd_.get(), directory, IN_CREATE | IN_MOVED_TO) < 0) fd_.close();
+  }
+  void wait(std::chrono::nanoseconds limit) {
+    // Without inotify (its instances are limited) a look every 10 ms has to do.
+    const auto turn = std::clamp<std::chrono::nanoseconds>(
+        limit, std::chrono::nanoseconds(0), fd_ ? std::chrono::milliseconds(500) : std::chrono::milliseconds(10));
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(turn);
+    const timespec time{static_cast<time_t>(seconds.count()), static_cast<long>((turn - seconds).count())};
+    pollfd entry{fd_.get(), POLLIN, 0};
+    if (::ppoll(&entry, 1, &time, nullptr) <= 0) return;
+    alignas(inotify_event) std::array<char, 4096> events{};
+    while (::read(fd_.get(), events.data(), events.size()) > 0) {
+    }
+  }
+
+ private:
+  Descriptor fd_;
+};
+
+/// Threads of this process; 0 where that cannot be told.
+inline std::size_t count_threads() {
+  struct stat status {};
+  if (::stat("/proc/self/task", &status) != 0) return 0;
+  return status.st_nlink - 2;
+}
+
+/// Bytes that can be had before the kernel has to kill somebody: free and reclaimable memory and swap.
+inline std::uint64_t available_memory() {
+  std::ifstream file("/proc/meminfo");
+  std::uint64_t kib = 0;
+  bool known = false;
+  for (std::string key, line; file >> key && std::getline(file, line);) {
+    if (key == "MemAvailable:" || key == "SwapFree:") {
+      kib += std::strtoull(line.c_str(), nullptr, 10);
+      known = true;
+    }
+  }
+  return known ? kib * 1024 : UINT64_MAX;
+}
+
+/// Where the objects of create() take their space, for messages and for the check before it.
+inline Space space_of_names() { return space_at(directory); }
+
+/// Whether the kernel gives huge pages to such an object when asked to.
+inline bool huge_pages_are_on(bool named) {
+  if (named) {
+    std::ifstream mounts("/proc/self/mounts");
+    bool on = false;
+    for (std::string device, point, type, options, rest;
+         mounts >> device >> point >> type >> options && std::getline(mounts, rest);) {
+      if (point == directory)
+        on = options.find("huge=advise") != std::string::npos || options.find("huge=always") != std::string::npos ||
+             options.find("huge=within_size") != std::string::npos;
+    }
+    if (on) return true;
+  }
+  std::ifstream file("/sys/kernel/mm/transparent_hugepage/shmem_enabled");
+  std::string text;
+  std::getline(file, text);
+  if (named) return text.find("[force]") != std::string::npos;
+  return !text.empty() && text.find("[never]") == std::string::npos && text.find("[deny]") == std::string::npos;
+}
+
+/// Asks for huge pages and touches every page. `unsupported` where the kernel cannot (before 5.14).
+inline std::error_code populate_huge(void* address, std::size_t bytes) {
+#if !defined(MADV_POPULATE_WRITE)
+  constexpr int MADV_POPULATE_WRITE = 23;
+#endif
+  constexpr std::size_t piece = std::size_t{64} << 20;
+  if (::madvise(address, bytes, MADV_HUGEPAGE) != 0) return std::make_error_code(std::errc::not_supported);
+  for (std::size_t done = 0; done < bytes;) {
+    const std::size_t length = std::min(piece, bytes - done);
+    if (::madvise(static_cast<char*>(address) + done, length, MADV_POPULATE_WRITE) != 0) {
+      if (errno == EINTR) continue;
+      if (errno == EINVAL) return std::make_error_code(std::errc::not_supported);
+      if (errno == EFAULT) errno = ENOSPC;  // how a full tmpfs answers this call
+      return last_error();
+    }
+    done += length;
+  }
+  return {};
+}
+
+}  // namespace ndshm::detail::os

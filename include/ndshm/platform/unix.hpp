@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: BSL-1.0
+// unix.hpp: what linux.hpp and posix.hpp have in common: descriptors, what they are open on, and how refusals of the
+// system become errors. Nothing outside platform/ includes it.
+#pragma once
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/interprocess/mapped_region.hpp>
+#include <cerrno>
+#include <chrono>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <ctime>
+#include <ndshm/error.hpp>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+namespace ndshm::detail::os {
+
+enum class Access { read_only, read_write };
+
+inline std::error_code last_error() { return {errno, std::generic_category()}; }
+
+/// Calls until it is not a signal that interrupted it.
+template <class Call>
+auto retry_on_signal(Call call) {
+  auto result = call();
+  while (result == -1 && errno == EINTR) result = call();
+  return result;
+}
+
+/// A refusal by the system as an Error: `attach "x": open: Permission denied [ndshm.permission_denied]`.
+inline Error refused(std::error_code os_error, const std::string& subject, std::string_view call) {
+  const std::string facts = subject + std::string(call);
+  switch (os_error.value()) {
+    case EACCES:
+    case EPERM:
+      return {errc::permission_denied, os_error, facts, "check the owner and the mode"};
+    case ENOENT:
+    case ESRCH:
+      return {errc::not_found, os_error, facts};
+    case ENOSPC:
+    case ENOMEM:
+    case EDQUOT:
+      return {errc::out_of_memory, os_error, facts};
+    case EMFILE:
+      return {errc::system_error, os_error, facts, "raise the limit of open files (ulimit -n)"};
+    default:
+      return {errc::system_error, os_error, facts};
+  }
+}
+
+/// Owns one file descriptor.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int fd) noexcept : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    Descriptor(std::move(other)).swap(*this);
+    return *this;
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() { close(); }
+
+  void close() noexcept {
+    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+  }
+  void swap(Descriptor& other) noexcept { std::swap(fd_, other.fd_); }
+  int get() const noexcept { return fd_; }
+  explicit operator bool() const noexcept { return fd_ >= 0; }
+
+ private:
+  int fd_ = -1;
+};
+
+/// Two descriptors with the same Identity are open on the same object, as long as one of them stays open or mapped.
+struct Identity {
+  dev_t device = 0;
+  ino_t inode = 0;
+  friend auto operator<=>(const Identity&, const Identity&) = default;
+};
+
+/// What Boost.Interprocess maps: a descriptor and how to map it.
+class Mappable {
+ public:
+  Mappable(int fd, Access access) : fd_(fd), access_(access) {}
+  boost::interprocess::mapping_handle_t get_mapping_handle() const {
+    boost::interprocess::mapping_handle_t handle{};
+    handle.handle = fd_;
+    handle.is_xsi = false;
+    return handle;
+  }
+  boost::interprocess::mode_t get_mode() const { return mode(); }
+  boost::interprocess::mode_t mode() const {
+    return access_ == Access::read_only ? boost::interprocess::read_only : boost::interprocess::read_write;
+  }
+
+ private:
+  int fd_;
+  Access access_;
+};
+
+inline boost::interprocess::mapped_region map(int fd, Access access, std::size_t bytes, const std::string& subject) {
+  const Mappable mappable(fd, access);
+  try {
+    return {mappable, mappable.mode(), 0, bytes};
+  } catch (const boost::interprocess::interprocess_exception& error) {
+    throw refused({error.get_native_error(), std::generic_category()}, subject,
+                  "mapping " + format_bytes(bytes) + " of memory");
+  }
+}
+
+inline struct stat status_of(int fd, const std::string& subject) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) throw refused(last_error(), subject, "fstat");
+  return status;
+}
+
+inline Identity identity_of(const struct stat& status) { return {status.st_dev, status.st_ino}; }
+
+/// Reads exactly `bytes` bytes; false where the object ends before.
+inline bool read_at(int fd, std::size_t offset, void* destination, std::size_t bytes) {
+  auto* to = static_cast<char*>(destination);
+  while (bytes > 0) {
+    const auto got = retry_on_signal([&] { return ::pread(fd, to, bytes, static_cast<off_t>(offset)); });
+    if (got <= 0) return false;
+    to += got;
+    offset += static_cast<std::size_t>(got);
+    bytes -= static_cast<std::size_t>(got);
+  }
+  return true;
+}
+
+inline bool is_open_for_writing(int fd) { return (::fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR; }
+
+/// A descriptor of this process that somebody else keeps: duplicated, so that it can be closed on its own.
+inline Descriptor duplicate(int fd, const std::string& subject) {
+  Descriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (!copy) {
+    throw Error(errc::not_found, last_error(), subject + "descriptor " + std::to_string(fd),
+                "the handle belongs to another process: let it be inherited, or send one that names its process");
+  }
+  return copy;
+}
+
+/// Commits the memory of [offset, offset + bytes): posix_fallocate in pieces, each of them repeated after a signal (one
+/// large call can be interrupted for ever by a periodic signal on kernels before 6.11). A file system that cannot do it
+/// is left as it is.
+inline std::error_code commit(int fd, std::size_t offset, std::size_t bytes) {
+#if defined(_POSIX_ADVISORY_INFO) && _POSIX_ADVISORY_INFO > 0
+  constexpr std::size_t piece = std::size_t{4} << 20;
+  for (std::size_t done = 0; done < bytes;) {
+    const std::size_t length = std::min(piece, bytes - done);
+    const int error = ::posix_fallocate(fd, static_cast<off_t>(offset + done), static_cast<off_t>(length));
+    if (error == EINTR) continue;
+    if (error == EOPNOTSUPP) break;
+    if (error != 0) return {error, std::generic_category()};
+    done += length;
+  }
+#else
+  (void)fd, (void)offset, (void)bytes;
+#endif
+  return {};
+}
+
+/// Free and whole size in bytes of the file system at `path`; whole is 0 where it has no limit.
+struct Space {
+  std::uint64_t free = 0;
+  std::uint64_t whole = 0;
+};
+
+inline Space space_at(const char* path) {
+  struct statvfs status {};
+  if (::statvfs(path, &status) != 0) return {};
+  const auto unit = static_cast<std::uint64_t>(status.f_frsize);
+  return {status.f_bavail * unit, status.f_blocks * unit};
+}
+
+inline std::uint64_t process_id() { return static_cast<std::uint64_t>(::getpid()); }
+
+/// Runs `before` in front of every fork() of this process, `after` behind it in both processes.
+inline void at_fork(void (*before)(), void (*after)()) { ::pthread_atfork(before, after, after); }
+
+/// Short waits for something that ends by itself soon: first gives the processor away, then sleeps 0.1 ms a turn.
+class Patience {
+ public:
+  explicit Patience(std::chrono::nanoseconds limit) : end_(std::chrono::steady_clock::now() + limit) {}
+  /// False once the limit is over.
+  bool wait() {
+    if (turns_++ < 64) {
+      std::this_thread::yield();
+      return true;
+    }
+    if (std::chrono::steady_clock::now() >= end_) return false;
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+    return true;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point end_;
+  int turns_ = 0;
+};
+
+}  // namespace ndshm::detail::os

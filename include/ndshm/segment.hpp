@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: BSL-1.0
+// segment.hpp: one memory object of the operating system, mapped: its life from create to the last detach. Knows bytes
+// and geometry, not element types. Includes control.hpp and platform/, no xtensor.
+//
+// The promises: a segment has a name only when it is complete; while any process holds it nobody removes it; the last
+// one to let go removes it; what a killed process left is dead, is never attached, and is removed by the next sweep. In
+// one process each segment is mapped once per kind of access.
+#pragma once
+
+#include <boost/interprocess/mapped_region.hpp>
+#include <boost/uuid/random_generator.hpp>
+#include <chrono>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <ndshm/control.hpp>
+#include <ndshm/error.hpp>
+#include <ndshm/name.hpp>
+#include <ndshm/npy.hpp>
+#include <ndshm/options.hpp>
+#include <ndshm/platform/platform.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace ndshm::detail {
+
+using os::Access;
+
+class Segment;
+
+/// The segments that this process has mapped, so that attaching again shares the mapping.
+class MappingTable {
+ public:
+  static MappingTable& instance() {
+    static MappingTable& table = *new MappingTable;  // never destroyed: arrays may be destroyed after it
+    return table;
+  }
+
+  std::shared_ptr<Segment> find(const os::Identity& identity, Access access) {
+    return find_in(by_identity_, {identity, access});
+  }
+  std::shared_ptr<Segment> find(const Uuid& uuid, Access access) { return find_in(by_uuid_, {uuid, access}); }
+
+  /// Adds a segment, or returns the one that another thread added meanwhile.
+  std::shared_ptr<Segment> add(const std::shared_ptr<Segment>& segment);
+  void forget(const Segment& segment);
+
+  /// Whether create() should look for what dead processes left: every time while there are few segments, and so rarely
+  /// when there are many that a create costs the same on average.
+  bool is_time_to_sweep() {
+    const std::scoped_lock lock(mutex_);
+    if (creates_until_sweep_ == 0) return true;
+    --creates_until_sweep_;
+    return false;
+  }
+  void swept(std::size_t segments_alive) {
+    const std::scoped_lock lock(mutex_);
+    creates_until_sweep_ = segments_alive / 8;
+  }
+
+ private:
+  template <class Id>
+  using Map = std::map<std::pair<Id, Access>, std::weak_ptr<Segment>>;
+
+  MappingTable() {
+    os::at_fork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); });
+  }
+
+  template <class Id>
+  std::shared_ptr<Segment> find_in(const Map<Id>& map, const std::pair<Id, Access>& key) {
+    const std::scoped_lock lock(mutex_);
+    const auto found = map.find(key);
+    return found == map.end() ? nullptr : found->second.lock();
+  }
+
+  std::mutex mutex_;
+  Map<os::Identity> by_identity_;
+  Map<Uuid> by_uuid_;
+  std::size_t creates_until_sweep_ = 0;
+};
+
+enum class Swept { absent, kept, removed };
+
+/// What the object says of itself, checked.
+inline Description describe(const os::Object& object, const std::string& subject) {
+  return describe(
+      object.size(), [&](std::size_t offset, void* to, std::size_t bytes) { return object.read(offset, to, bytes); },
+      subject);
+}
+
+inline bool is_persistent(const Description& description) { return (description.control.flags & flag_persistent) != 0; }
+
+/// Removes the segment of that name if no process holds it, it is one of ours and not persistent. Never throws: this is
+/// the end of every life.
+inline Swept sweep_name(std::string_view name) noexcept {
+  try {
+    const auto [presence, condemned] = os::condemn(name);
+    if (presence == os::Presence::absent) return Swept::absent;
+    if (!condemned || is_persistent(describe(condemned->object(), "sweep: "))) return Swept::kept;
+    return condemned->unlink() ? Swept::removed : Swept::kept;
+  } catch (const std::exception&) {
+    return Swept::kept;  // not one of ours, or out of descriptors or memory: nothing is lost, the next sweep tries
+                         // again
+  }
+}
+
+/// Removes every dead segment of this user; returns how many.
+inline std::size_t sweep_all() {
+  std::size_t removed = 0;
+  std::size_t kept = 0;
+  for (const std::string& name : os::names()) {
+    const Swept swept = sweep_name(name);
+    removed += swept == Swept::removed ? 1 : 0;
+    kept += swept == Swept::kept ? 1 : 0;
+  }
+  MappingTable::instance().swept(kept);
+  return removed;
+}
+
+/// Runs `work`, which holds the segment of that name for a while. Where it fails, it may have kept the last holder from
+/// removing the segment, so that is made up for.
+template <class Work>
+auto holding(const std::string& name, Work work) {
+  try {
+    return work();
+  } catch (...) {
+    if (!name.empty()) sweep_name(name);
+    throw;
+  }
+}
+
+class Segment {
+  struct Private {};
+
+ public:
+  Segment(Private, os::Object object, std::string name, Description description,
+          boost::interprocess::mapped_region region)
+      : object_(std::move(object)),
+        name_(std::move(name)),
+        description_(std::move(description)),
+        region_(std::move(region)) {
+    object_.mapped(!name_.empty());
+  }
+  Segment(const Segment&) = delete;
+  Segment& operator=(const Segment&) = delete;
+
+  ~Segment() {
+    MappingTable::instance().forget(*this);
+    NDSHM_CRASH_POINT("detach: begin");
+    region_ = {};
+    NDSHM_CRASH_POINT("detach: unmapped");
+    { const os::Object closing = std::move(object_); }
+    NDSHM_CRASH_POINT("detach: closed");
+    if (!name_.empty()) sweep_name(name_);
+  }
+
+  /// A new segment of zeros; anonymous where `name` is empty. `initialise(data)` may write the elements before anybody
+  /// can see them.
+  template <class Initialise>
+  static std::shared_ptr<Segment> create(const std::string& name, npy::Header header, const CreateOptions& options,
+                                         const std::string& subject, Initialise initialise);
+
+  /// The segment of that name, or nothing where there is none that lives.
+  static std::shared_ptr<Segment> try_attach(const std::string& name, Access access, owner whose,
+                                             const std::string& subject);
+
+  /// The same; waits for the name as long as the options say. Throws errc::not_found or timed_out.
+  static std::shared_ptr<Segment> attach(const std::string& name, Access access, const AttachOptions& options,
+                                         const std::string& subject);
+
+  /// The anonymous segment behind a descriptor of this process, or of the process `pid`.
+  static std::shared_ptr<Segment> attach(std::optional<std::uint64_t> pid, int descriptor, Access access,
+                                         const std::string& subject);
+
+  std::byte* data() const { return static_cast<std::byte*>(region_.get_address()) + description_.layout.header_bytes; }
+  std::size_t data_bytes() const { return description_.layout.data_bytes; }
+  const npy::Header& header() const { return description_.header; }
+  const std::string& name() const { return name_; }
+  Uuid uuid() const { return uuid_of(description_.control); }
+  Access access() const { return object_.access(); }
+  bool is_read_only() const { return access() == Access::read_only; }
+  os::Identity identity() const { return object_.identity(); }
+  /// Of an anonymous segment.
+  int descriptor() const { return object_.descriptor(); }
+  std::string path(const std::string& subject) const {
+    return name_.empty() ? os::path_of_descriptor(object_.descriptor(), subject) : os::path_of_name(name_, subject);
+  }
+
+ private:
+  static void reserve_memory(const os::Draft& draft, const boost::interprocess::mapped_region& region,
+                             const SegmentLayout& layout, bool named, const CreateOptions& options,
+                             const std::string& subject);
+  static std::shared_ptr<Segment> share(os::Object object, const std::string& name, const std::string& subject);
+
+  os::Object object_;
+  std::string name_;
+  Description description_;
+  boost::interprocess::mapped_region region_;
+};
+
+inline std::shared_ptr<Segment> MappingTable::add(const std::shared_ptr<Segment>& segment) {
+  const std::scoped_lock lock(mutex_);
+  auto& entry = by_identity_[{segment->identity(), segment->access()}];
+  if (auto other = entry.lock()) return other;
+  entry = segment;
+  by_uuid_[{segment->uuid(), segment->access()}] = segment;
+  return segment;
+}
+
+inline void MappingTable::forget(const Segment& segment) {
+  const std::scoped_lock lock(mutex_);
+  const auto drop = [](auto& map, const auto& key) {
+    const auto found = map.find(key);
+    if (found != map.end() && found->second.expired()) map.erase(found);
+  };
+  drop(by_identity_, std::pair{segment.identity(), segment.access()});
+  drop(by_uuid_, std::pair{segment.uuid(), segment.access()});
+}
+
+/// Calls `attempt` until it returns something that is true; in between sweeps the name, which only the dead may lose.
+/// Throws errc::already_exists when a living segment has it.
+template <class Attempt>
+auto with_free_name(const std::string& name, const std::string& subject, Attempt attempt) {
+  os::Patience patience(std::chrono::seconds(1));
+  for (;;) {
+    if (auto result = attempt()) return result;
+    // Absent: somebody else removed it, or has not finished yet. Kept: look again, its last holder may just be leaving.
+    const Swept swept = sweep_name(name);
+    if (swept == Swept::kept) {
+      if (auto result = attempt()) return result;
+      throw Error(errc::already_exists,
+                  subject + "the name belongs to a segment that lives, or to a file that is not one",
+                  "attach it, use create_or_attach, or take another name; ndshm::remove(" + in_quotes(name) +
+                      ") ends a persistent one");
+    }
+    if (swept == Swept::absent && !patience.wait()) {
+      throw Error(errc::already_exists, subject + "the name belongs to a segment that another process is making");
+    }
+  }
+}
+
+template <class Initialise>
+std::shared_ptr<Segment> Segment::create(const std::string& name, npy::Header header, const CreateOptions& options,
+                                         const std::string& subject, Initialise initialise) {
+  const bool named = !name.empty();
+  if ((options.mode & 0600U) != 0600U || (options.mode & ~0666U) != 0) {
+    throw Error(errc::invalid_argument, subject + "the mode has to lie between 0600 and 0666");
+  }
+  if (!named && options.lifetime == lifetime::persistent) {
+    throw Error(errc::invalid_argument, subject + "an anonymous array cannot be persistent", "give it a name");
+  }
+  const std::string bytes = npy::format(header);
+  const SegmentLayout layout = layout_of(header, bytes.size(), subject);
+  if (named && MappingTable::instance().is_time_to_sweep()) sweep_all();
+
+  auto draft = with_free_name(name, subject, [&]() -> std::optional<os::Draft> {
+    if (!named) return os::draft_anonymous(layout.total_bytes, options.mode, subject);
+    return os::draft_named(name, layout.total_bytes, options.mode, subject);
+  });
+  auto region = os::map(draft->descriptor(), Access::read_write, layout.total_bytes, subject);
+  reserve_memory(*draft, region, layout, named, options, subject);
+  NDSHM_CRASH_POINT("create: reserved");
+
+  auto* const start = static_cast<std::byte*>(region.get_address());
+  std::memcpy(start, bytes.data(), bytes.size());
+  NDSHM_CRASH_POINT("create: header written");
+  initialise(start + layout.header_bytes);
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const ControlPage control =
+      make_control(boost::uuids::random_generator()(), os::process_id(),
+                   static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count()),
+                   options.lifetime == lifetime::persistent);
+  std::memcpy(start + layout.control_offset, &control, sizeof control);
+  NDSHM_CRASH_POINT("create: control written");
+
+  if (named) with_free_name(name, subject, [&] { return draft->publish(name, subject); });
+  NDSHM_CRASH_POINT("create: published");
+  return holding(name, [&] {
+    return MappingTable::instance().add(std::make_shared<Segment>(Private{}, std::move(*draft).finish(subject), name,
+                                                                  Description{std::move(header), layout, control},
+                                                                  std::move(region)));
+  });
+}
+
+inline void Segment::reserve_memory(const os::Draft& draft, const boost::interprocess::mapped_region& region,
+                                    const SegmentLayout& layout, bool named, const CreateOptions& options,
+                                    const std::string& subject) {
+  constexpr std::size_t large = std::size_t{1} << 26;  // from 64 MiB on it is worth asking before taking
+  constexpr std::size_t huge_page = std::size_t{2} << 20;
+  const bool eager = options.reserve == reserve::eager;
+  // Header and control page are written at once, so they are reserved in any case: an error here is no SIGBUS there.
+  const std::size_t bytes = eager ? layout.data_end : layout.header_bytes;
+  const auto out_of_memory = [&](std::error_code error) {
+    const os::Space space = os::space_of_names();
+    const std::string needs = subject + "needs " + format_bytes(bytes + control_bytes) + ", ";
+    if (named && space.whole != 0 && bytes + control_bytes > space.free) {
+      const std::uint64_t gib = ((space.whole - space.free + bytes) >> 30) + 1;
+      throw Error(
+          errc::out_of_memory, error,
+          needs + os::directory + " has " + format_bytes(space.free) + " of " + format_bytes(space.whole) + " free",
+          "make it larger (docker run --shm-size=" + std::to_string(gib) +
+              "g), leave the name away (anonymous arrays do not live there), or use reserve::lazy for a sparse array");
+    }
+    throw Error(errc::out_of_memory, error, needs + format_bytes(os::available_memory()) + " of memory are available",
+                "use a smaller array, or reserve::lazy where only parts of it are touched");
+  };
+  const auto too_much = [&] {
+    if (bytes < large) return false;
+    const os::Space space = os::space_of_names();
+    return (named && space.whole != 0 && bytes > space.free) || bytes > os::available_memory();
+  };
+  const auto take = [&]() -> std::error_code {
+    if (const auto error = os::commit(draft.descriptor(), layout.control_offset, control_bytes)) return error;
+    if (eager && options.huge_pages == huge_pages::advise && bytes >= huge_page && os::huge_pages_are_on(named)) {
+      const std::error_code error = os::populate_huge(region.get_address(), bytes);
+      if (error != std::errc::not_supported) return error;
+    }
+    return os::commit(draft.descriptor(), 0, bytes);
+  };
+  // What the dead hold may be just what is missing.
+  if (too_much() && (sweep_all() == 0 || too_much())) out_of_memory({});
+  std::error_code error = take();
+  if (error && sweep_all() > 0) error = take();
+  if (error == std::errc::no_space_on_device || error == std::errc::not_enough_memory) out_of_memory(error);
+  if (error) throw os::refused(error, subject, "reserving " + format_bytes(bytes));
+}
+
+inline std::shared_ptr<Segment> Segment::share(os::Object object, const std::string& name, const std::string& subject) {
+  if (auto segment = MappingTable::instance().find(object.identity(), object.access())) return segment;
+  Description description = describe(object, subject);
+  NDSHM_CRASH_POINT("attach: described");
+  const SegmentLayout& layout = description.layout;
+  auto region = object.map(object.access() == Access::read_only ? layout.data_end : layout.total_bytes, subject);
+  NDSHM_CRASH_POINT("attach: mapped");
+  return MappingTable::instance().add(
+      std::make_shared<Segment>(Private{}, std::move(object), name, std::move(description), std::move(region)));
+}
+
+inline std::shared_ptr<Segment> Segment::try_attach(const std::string& name, Access access, owner whose,
+                                                    const std::string& subject) {
+  check_name(name, os::max_name_bytes, subject);
+  if (const auto identity = os::identity_of_name(name)) {
+    if (auto segment = MappingTable::instance().find(*identity, access)) return segment;
+  }
+  return holding(name, [&]() -> std::shared_ptr<Segment> {
+    const auto outlives = [&](const os::Object& object) { return is_persistent(describe(object, subject)); };
+    auto object = os::open_named(name, access, whose == owner::anyone, outlives, subject);
+    if (object) return share(std::move(*object), name, subject);
+    sweep_name(name);
+    return nullptr;
+  });
+}
+
+inline std::shared_ptr<Segment> Segment::attach(const std::string& name, Access access, const AttachOptions& options,
+                                                const std::string& subject) {
+  const auto start = std::chrono::steady_clock::now();
+  std::optional<os::NameWatch> watch;
+  for (;;) {
+    if (auto segment = try_attach(name, access, options.owner, subject)) return segment;
+    if (options.timeout <= std::chrono::nanoseconds(0)) {
+      throw Error(errc::not_found, subject + "there is no such segment",
+                  "is its creator still running? {.timeout = ...} waits for it");
+    }
+    const std::chrono::nanoseconds left = options.timeout - (std::chrono::steady_clock::now() - start);
+    if (left <= std::chrono::nanoseconds(0)) {
+      throw Error(errc::timed_out, subject + "no such segment appeared within " +
+                                       std::to_string(std::chrono::duration<double>(options.timeout).count()) + " s");
+    }
+    if (watch) {
+      watch->wait(left);
+    } else {
+      watch.emplace();  // and one more look, for what came before it
+    }
+  }
+}
+
+inline std::shared_ptr<Segment> Segment::attach(std::optional<std::uint64_t> pid, int descriptor, Access access,
+                                                const std::string& subject) {
+  return share(pid ? os::open_process_descriptor(*pid, descriptor, access, subject)
+                   : os::open_descriptor(descriptor, access, subject),
+               {}, subject);
+}
+
+}  // namespace ndshm::detail
