@@ -14,6 +14,7 @@
 #include <ndshm/error.hpp>
 #include <ndshm/npy.hpp>
 #include <ndshm/version.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -39,17 +40,21 @@ struct SegmentLayout {
 inline constexpr std::size_t control_alignment = 64 * 1024;
 inline constexpr std::size_t control_bytes = 4096;
 
-/// Throws errc::invalid_shape where the segment would be larger than an address can say.
-inline SegmentLayout layout_of(const npy::Header& header, std::size_t header_bytes, const std::string& subject) {
+/// Nothing where the segment would be larger than an address can say.
+inline std::optional<SegmentLayout> layout_of(const npy::Header& header, std::size_t header_bytes) {
   const auto data = byte_count(header.shape, header.itemsize);
   const auto end = data ? checked_add(header_bytes, *data) : std::nullopt;
   const auto control = end ? checked_round_up(*end, control_alignment) : std::nullopt;
   const auto total = control ? checked_add(*control, control_bytes) : std::nullopt;
-  if (!total) {
-    throw Error(errc::invalid_shape, subject + "the shape " + format_tuple(header.shape) + " of " +
-                                         std::to_string(header.itemsize) + "-byte elements does not fit into memory");
-  }
-  return {header_bytes, *data, *end, *control, *total};
+  if (!total) return std::nullopt;
+  return SegmentLayout{header_bytes, *data, *end, *control, *total};
+}
+
+/// The same for a segment that is to be made. Throws errc::invalid_shape.
+inline SegmentLayout layout_to_make(const npy::Header& header, std::size_t header_bytes, const std::string& subject) {
+  if (const auto layout = layout_of(header, header_bytes)) return *layout;
+  throw Error(errc::invalid_shape, subject + "the shape " + format_tuple(header.shape) + " of " +
+                                       std::to_string(header.itemsize) + "-byte elements does not fit into memory");
 }
 
 /// The first bytes of the control page. What follows, up to control_bytes, belongs to locks and events.
@@ -150,12 +155,14 @@ Description describe(std::size_t size, Read read, const std::string& subject) {
     if (error.condition() != errc::invalid_header) throw;
     throw foreign(std::string(error.facts()));
   }
-  Description result{std::move(header), {}, {}};
-  result.layout = layout_of(result.header, bytes.size(), subject);
-  if (result.layout.total_bytes > size) {
-    throw Error(errc::damaged, subject + "its header asks for " + std::to_string(result.layout.total_bytes) +
-                                   " bytes, it has " + std::to_string(size));
+  const auto layout = layout_of(header, bytes.size());
+  if (!layout || layout->total_bytes > size) {
+    throw Error(errc::damaged,
+                subject + "its header asks for " +
+                    (layout ? std::to_string(layout->total_bytes) + " bytes, it has " + std::to_string(size)
+                            : "a size that does not fit into memory"));
   }
+  Description result{std::move(header), *layout, {}};
   if (!read(result.layout.control_offset, reinterpret_cast<char*>(&result.control), sizeof(ControlPage))) {
     throw Error(errc::damaged, subject + "its control page cannot be read");
   }

@@ -127,6 +127,7 @@ Field make_field(std::string_view name, std::size_t offset) {
       field.shape.push_back(std::extent_v<M>);
       self(self, std::type_identity<std::remove_extent_t<M>>{});
     } else if constexpr (is_std_array<M>::value) {
+      static_assert(std::tuple_size_v<M> > 0, "ndshm: a std::array without elements has no bytes to share");
       field.shape.push_back(std::tuple_size_v<M>);
       self(self, std::type_identity<typename M::value_type>{});
     } else if constexpr (ElementCheck<M>::value) {
@@ -142,12 +143,22 @@ inline std::string padding(std::size_t bytes) { return "('', '|V" + std::to_stri
 inline std::string quote_descr(const std::string& descr) { return descr.front() == '[' ? descr : "'" + descr + "'"; }
 
 /// `[('x', '<f4'), ('', '|V4'), ('y', '<f8')]`: members in the order of their offsets, gaps as NumPy names padding.
+/// Throws errc::invalid_argument for a description that NumPy could not read: a member that stands twice, members that
+/// overlap (of a union), names outside ASCII.
 inline std::string struct_descr(std::vector<Field> fields, std::size_t size) {
+  const auto fail = [](const Field& field, const char* why) {
+    throw Error(errc::invalid_argument, "NDSHM_STRUCT: the member " + in_quotes(field.name) + why);
+  };
   std::sort(fields.begin(), fields.end(), [](const Field& a, const Field& b) { return a.offset < b.offset; });
   std::string text = "[";
   std::size_t end = 0;
   auto add = [&](const std::string& entry) { text += (text.size() > 1 ? ", " : "") + entry; };
   for (const Field& field : fields) {
+    if (field.offset < end) fail(field, " stands twice or overlaps another one");
+    if (std::any_of(field.name.begin(), field.name.end(),
+                    [](char c) { return static_cast<unsigned char>(c) > 0x7e; })) {
+      fail(field, " has a name outside ASCII");
+    }
     if (field.offset > end) add(padding(field.offset - end));
     std::string entry = "('" + field.name + "', " + quote_descr(field.descr);
     if (!field.shape.empty()) entry += ", " + format_tuple(field.shape);

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <array>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -52,6 +54,8 @@ constexpr std::string_view to_string(errc code) noexcept {
   const auto index = static_cast<std::size_t>(code);
   return index < names.size() ? names[index] : std::string_view{"unknown"};
 }
+
+inline std::ostream& operator<<(std::ostream& out, errc code) { return out << to_string(code); }
 
 namespace detail {
 
@@ -126,17 +130,24 @@ inline std::string format_bytes(std::uint64_t bytes) {
   return text.data();
 }
 
-/// `(2000, 10)`, `(5,)`, `()`: a shape as Python writes it.
+/// Appends `(2000, 10)`, `(5,)`, `()`: a shape as Python writes it.
 template <class Numbers>
-std::string format_tuple(const Numbers& numbers) {
-  std::string text = "(";
+void append_tuple(std::string& text, const Numbers& numbers) {
+  text += '(';
   std::size_t count = 0;
   for (const auto number : numbers) {
     if (count++ > 0) text += ", ";
-    text += std::to_string(number);
+    std::array<char, 24> digits{};
+    text.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr);
   }
-  if (count == 1) text += ',';
-  return text += ')';
+  text += count == 1 ? ",)" : ")";
+}
+
+template <class Numbers>
+std::string format_tuple(const Numbers& numbers) {
+  std::string text;
+  append_tuple(text, numbers);
+  return text;
 }
 
 /// `"name"`: how messages show what the caller gave, with control characters made visible.

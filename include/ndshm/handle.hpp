@@ -64,6 +64,7 @@ class Handle {
   /// The same array through a descriptor that the reader will have inherited under this number.
   /// Throws errc::invalid_handle for a named array, which needs no descriptor.
   Handle as_inherited(int descriptor) const {
+    if (!place_.name.empty()) fail("a named array is attached by its name, not through a descriptor");
     Handle copy = *this;
     copy.place_.pid.reset();
     copy.place_.descriptor = descriptor;
@@ -158,7 +159,10 @@ inline std::string percent_encoded(std::string_view text) {
 template <class Numbers>
 std::string comma_separated(const Numbers& numbers) {
   std::string text;
-  for (const auto number : numbers) text += (text.empty() ? "" : ",") + std::to_string(number);
+  for (const auto number : numbers) {
+    if (!text.empty()) text += ',';
+    text += std::to_string(number);
+  }
   return text;
 }
 

@@ -199,6 +199,7 @@ class NpyParser {
       }
     }
     if (names.empty()) fail("a struct has no members");
+    if (result.itemsize == 0) fail("a struct has no bytes");
     result.descr += "]";
     return result;
   }
@@ -236,10 +237,10 @@ class NpyParser {
 
   npy::Type plain(std::string_view text) const {
     auto refuse = [&](const char* why) { fail("the type " + in_quotes(text.substr(0, 24)) + " " + why); };
+    if (text.size() > 1 && text[1] == 'O') refuse("holds Python objects, which cannot be shared");
     if (text.size() < 3) refuse("is not a byte order, a kind and a size");
     const char order = text[0];
     const char kind = text[1];
-    if (kind == 'O') refuse("holds Python objects, which cannot be shared");
     std::size_t size = 0;
     const auto [rest, error] = std::from_chars(text.data() + 2, text.data() + text.size(), size);
     if (error != std::errc{} || rest != text.data() + text.size() || text[2] == '0') refuse("has no valid size");
@@ -327,24 +328,24 @@ inline Type parse_descr(std::string_view descr, const std::string& subject = {})
 /// readers of xtensor and cnpy take too (they read the low byte of the length as a signed number).
 /// Throws errc::invalid_header when the description of a struct is longer than NumPy reads.
 inline std::string format(const Header& header) {
-  std::string text = "{'descr': ";
-  text += header.descr.front() == '[' ? header.descr : "'" + header.descr + "'";
-  text += std::string(", 'fortran_order': ") + (header.fortran_order ? "True" : "False");
-  text += ", 'shape': " + detail::format_tuple(header.shape) + ", }";
   constexpr std::size_t fixed = 10;
+  std::string bytes;
+  bytes.reserve(128);
+  bytes.append("\x93NUMPY\x01\x00\x00\x00", fixed);
+  const bool is_struct = header.descr.front() == '[';
+  bytes.append("{'descr': ").append(is_struct ? "" : "'").append(header.descr).append(is_struct ? "" : "'");
+  bytes.append(header.fortran_order ? ", 'fortran_order': True" : ", 'fortran_order': False").append(", 'shape': ");
+  detail::append_tuple(bytes, header.shape);
+  bytes.append(", }");
   std::size_t total = 128;
-  while (total < fixed + text.size() + 1 || (total - fixed) % 256 >= 128) total += 64;
+  while (total < bytes.size() + 1 || (total - fixed) % 256 >= 128) total += 64;
   if (total - fixed > max_text) {
     throw Error(errc::invalid_header,
-                ".npy header: it needs " + std::to_string(text.size()) + " characters, NumPy reads at most 10,000",
+                ".npy header: it needs " + std::to_string(bytes.size()) + " bytes, NumPy reads at most 10,000",
                 "describe fewer members of the struct");
   }
-  std::string bytes = "\x93NUMPY";
-  bytes += '\x01';
-  bytes += '\x00';
-  bytes += static_cast<char>((total - fixed) % 256);
-  bytes += static_cast<char>((total - fixed) / 256);
-  bytes += text;
+  bytes[8] = static_cast<char>((total - fixed) % 256);
+  bytes[9] = static_cast<char>((total - fixed) / 256);
   bytes.resize(total - 1, ' ');
   return bytes += '\n';
 }

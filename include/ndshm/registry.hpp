@@ -70,8 +70,8 @@ inline bool remove(std::string_view name) {
   const std::string subject = detail::subject("remove", name);
   detail::check_name(name, detail::os::max_name_bytes, subject);
   const bool found = detail::holding(std::string(name), [&] {
-    const auto always = [](const detail::os::Object&) { return true; };
-    const auto object = detail::os::open_named(name, detail::Access::read_write, false, always, subject);
+    const auto living = [](const detail::os::Object&) { return detail::os::Kind::persistent; };
+    const auto object = detail::os::open_named(name, detail::Access::read_write, false, living, subject);
     if (!object) return false;
     const detail::Description description = detail::describe(*object, subject);
     const std::uint32_t flags = description.control.flags & ~detail::flag_persistent;

@@ -10,7 +10,6 @@
 #include <boost/interprocess/mapped_region.hpp>
 #include <boost/uuid/random_generator.hpp>
 #include <chrono>
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -26,6 +25,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -43,10 +43,12 @@ class MappingTable {
     return table;
   }
 
-  std::shared_ptr<Segment> find(const os::Identity& identity, Access access) {
-    return find_in(by_identity_, {identity, access});
+  /// The segment, if it is mapped with this access. A copy of its bytes under another name is another segment.
+  std::shared_ptr<Segment> find(const Uuid& uuid, Access access, std::string_view name) {
+    const std::scoped_lock lock(mutex_);
+    const auto found = segments_.find(Key{uuid, access, std::string(name)});
+    return found == segments_.end() ? nullptr : found->second.lock();
   }
-  std::shared_ptr<Segment> find(const Uuid& uuid, Access access) { return find_in(by_uuid_, {uuid, access}); }
 
   /// Adds a segment, or returns the one that another thread added meanwhile.
   std::shared_ptr<Segment> add(const std::shared_ptr<Segment>& segment);
@@ -66,27 +68,20 @@ class MappingTable {
   }
 
  private:
-  template <class Id>
-  using Map = std::map<std::pair<Id, Access>, std::weak_ptr<Segment>>;
+  using Key = std::tuple<Uuid, Access, std::string>;
 
   MappingTable() {
     os::at_fork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); });
   }
 
-  template <class Id>
-  std::shared_ptr<Segment> find_in(const Map<Id>& map, const std::pair<Id, Access>& key) {
-    const std::scoped_lock lock(mutex_);
-    const auto found = map.find(key);
-    return found == map.end() ? nullptr : found->second.lock();
-  }
+  static Key key_of(const Segment& segment);
 
   std::mutex mutex_;
-  Map<os::Identity> by_identity_;
-  Map<Uuid> by_uuid_;
+  std::map<Key, std::weak_ptr<Segment>> segments_;
   std::size_t creates_until_sweep_ = 0;
 };
 
-enum class Swept { absent, kept, removed };
+using os::Swept;
 
 /// What the object says of itself, checked.
 inline Description describe(const os::Object& object, const std::string& subject) {
@@ -97,17 +92,23 @@ inline Description describe(const os::Object& object, const std::string& subject
 
 inline bool is_persistent(const Description& description) { return (description.control.flags & flag_persistent) != 0; }
 
+inline os::Kind kind_of(const Description& description) {
+  return is_persistent(description) ? os::Kind::persistent : os::Kind::shared;
+}
+
 /// Removes the segment of that name if no process holds it, it is one of ours and not persistent. Never throws: this is
 /// the end of every life.
 inline Swept sweep_name(std::string_view name) noexcept {
   try {
-    const auto [presence, condemned] = os::condemn(name);
-    if (presence == os::Presence::absent) return Swept::absent;
-    if (!condemned || is_persistent(describe(condemned->object(), "sweep: "))) return Swept::kept;
-    return condemned->unlink() ? Swept::removed : Swept::kept;
+    return os::sweep_named(name, [](const os::Object& object) {
+      try {
+        return kind_of(describe(object, "sweep: "));
+      } catch (const Error&) {
+        return os::Kind::foreign;
+      }
+    });
   } catch (const std::exception&) {
-    return Swept::kept;  // not one of ours, or out of descriptors or memory: nothing is lost, the next sweep tries
-                         // again
+    return Swept::kept;  // out of descriptors or memory: nothing is lost, the next sweep tries again
   }
 }
 
@@ -186,7 +187,6 @@ class Segment {
   Uuid uuid() const { return uuid_of(description_.control); }
   Access access() const { return object_.access(); }
   bool is_read_only() const { return access() == Access::read_only; }
-  os::Identity identity() const { return object_.identity(); }
   /// Of an anonymous segment.
   int descriptor() const { return object_.descriptor(); }
   std::string path(const std::string& subject) const {
@@ -194,9 +194,12 @@ class Segment {
   }
 
  private:
-  static void reserve_memory(const os::Draft& draft, const boost::interprocess::mapped_region& region,
-                             const SegmentLayout& layout, bool named, const CreateOptions& options,
-                             const std::string& subject);
+  static Error out_of_memory(std::size_t bytes, bool named, std::error_code error, const std::string& subject);
+  /// Throws when `bytes` are clearly more than there is: taking them would first starve everybody else.
+  static void ask_for_memory(std::size_t bytes, bool named, const std::string& subject);
+  /// Commits the first `bytes` bytes and the control page.
+  static void take_memory(const os::Draft& draft, void* address, const SegmentLayout& layout, std::size_t bytes,
+                          bool named, bool huge, const std::string& subject);
   static std::shared_ptr<Segment> share(os::Object object, const std::string& name, const std::string& subject);
 
   os::Object object_;
@@ -205,23 +208,22 @@ class Segment {
   boost::interprocess::mapped_region region_;
 };
 
+inline MappingTable::Key MappingTable::key_of(const Segment& segment) {
+  return {segment.uuid(), segment.access(), segment.name()};
+}
+
 inline std::shared_ptr<Segment> MappingTable::add(const std::shared_ptr<Segment>& segment) {
   const std::scoped_lock lock(mutex_);
-  auto& entry = by_identity_[{segment->identity(), segment->access()}];
+  auto& entry = segments_[key_of(*segment)];
   if (auto other = entry.lock()) return other;
   entry = segment;
-  by_uuid_[{segment->uuid(), segment->access()}] = segment;
   return segment;
 }
 
 inline void MappingTable::forget(const Segment& segment) {
   const std::scoped_lock lock(mutex_);
-  const auto drop = [](auto& map, const auto& key) {
-    const auto found = map.find(key);
-    if (found != map.end() && found->second.expired()) map.erase(found);
-  };
-  drop(by_identity_, std::pair{segment.identity(), segment.access()});
-  drop(by_uuid_, std::pair{segment.uuid(), segment.access()});
+  const auto found = segments_.find(key_of(segment));
+  if (found != segments_.end() && found->second.expired()) segments_.erase(found);
 }
 
 /// Calls `attempt` until it returns something that is true; in between sweeps the name, which only the dead may lose.
@@ -257,18 +259,22 @@ std::shared_ptr<Segment> Segment::create(const std::string& name, npy::Header he
     throw Error(errc::invalid_argument, subject + "an anonymous array cannot be persistent", "give it a name");
   }
   const std::string bytes = npy::format(header);
-  const SegmentLayout layout = layout_of(header, bytes.size(), subject);
+  const SegmentLayout layout = layout_to_make(header, bytes.size(), subject);
   if (named && MappingTable::instance().is_time_to_sweep()) sweep_all();
+  // Header and control page are written at once, so they are reserved in any case: an error here is no SIGBUS there.
+  const bool eager = options.reserve == reserve::eager;
+  const std::size_t bytes_to_take = eager ? layout.data_end : layout.header_bytes;
+  ask_for_memory(bytes_to_take, named, subject);
 
   auto draft = with_free_name(name, subject, [&]() -> std::optional<os::Draft> {
     if (!named) return os::draft_anonymous(layout.total_bytes, options.mode, subject);
     return os::draft_named(name, layout.total_bytes, options.mode, subject);
   });
   auto region = os::map(draft->descriptor(), Access::read_write, layout.total_bytes, subject);
-  reserve_memory(*draft, region, layout, named, options, subject);
+  auto* const start = static_cast<std::byte*>(region.get_address());
+  take_memory(*draft, start, layout, bytes_to_take, named, eager && options.huge_pages == huge_pages::advise, subject);
   NDSHM_CRASH_POINT("create: reserved");
 
-  auto* const start = static_cast<std::byte*>(region.get_address());
   std::memcpy(start, bytes.data(), bytes.size());
   NDSHM_CRASH_POINT("create: header written");
   initialise(start + layout.header_bytes);
@@ -289,52 +295,57 @@ std::shared_ptr<Segment> Segment::create(const std::string& name, npy::Header he
   });
 }
 
-inline void Segment::reserve_memory(const os::Draft& draft, const boost::interprocess::mapped_region& region,
-                                    const SegmentLayout& layout, bool named, const CreateOptions& options,
-                                    const std::string& subject) {
-  constexpr std::size_t large = std::size_t{1} << 26;  // from 64 MiB on it is worth asking before taking
-  constexpr std::size_t huge_page = std::size_t{2} << 20;
-  const bool eager = options.reserve == reserve::eager;
-  // Header and control page are written at once, so they are reserved in any case: an error here is no SIGBUS there.
-  const std::size_t bytes = eager ? layout.data_end : layout.header_bytes;
-  const auto out_of_memory = [&](std::error_code error) {
-    const os::Space space = os::space_of_names();
-    const std::string needs = subject + "needs " + format_bytes(bytes + control_bytes) + ", ";
-    if (named && space.whole != 0 && bytes + control_bytes > space.free) {
-      const std::uint64_t gib = ((space.whole - space.free + bytes) >> 30) + 1;
-      throw Error(
-          errc::out_of_memory, error,
-          needs + os::directory + " has " + format_bytes(space.free) + " of " + format_bytes(space.whole) + " free",
-          "make it larger (docker run --shm-size=" + std::to_string(gib) +
-              "g), leave the name away (anonymous arrays do not live there), or use reserve::lazy for a sparse array");
-    }
-    throw Error(errc::out_of_memory, error, needs + format_bytes(os::available_memory()) + " of memory are available",
-                "use a smaller array, or reserve::lazy where only parts of it are touched");
-  };
+inline Error Segment::out_of_memory(std::size_t bytes, bool named, std::error_code error, const std::string& subject) {
+  const os::Space space = os::space_of_names();
+  const std::string needs = subject + "needs " + format_bytes(bytes) + ", ";
+  if (named && space.whole != 0 && bytes > space.free) {
+    const std::uint64_t gib = ((space.whole - space.free + bytes) >> 30) + 1;
+    return {
+        errc::out_of_memory, error,
+        needs + os::directory + " has " + format_bytes(space.free) + " of " + format_bytes(space.whole) + " free",
+        "make it larger (docker run --shm-size=" + std::to_string(gib) +
+            "g), leave the name away (anonymous arrays do not live there), or use reserve::lazy for a sparse array"};
+  }
+  const std::uint64_t available = os::available_memory();
+  return {
+      errc::out_of_memory, error,
+      needs + (available == UINT64_MAX ? "the system has less" : format_bytes(available) + " of memory are available"),
+      "use a smaller array, or reserve::lazy where only parts of it are touched"};
+}
+
+inline void Segment::ask_for_memory(std::size_t bytes, bool named, const std::string& subject) {
+  constexpr std::size_t large = std::size_t{1} << 26;  // less is not worth the question
+  if (bytes < large) return;
   const auto too_much = [&] {
-    if (bytes < large) return false;
     const os::Space space = os::space_of_names();
     return (named && space.whole != 0 && bytes > space.free) || bytes > os::available_memory();
   };
+  // What the dead hold may be just what is missing.
+  if (too_much() && (sweep_all() == 0 || too_much())) throw out_of_memory(bytes, named, {}, subject);
+}
+
+inline void Segment::take_memory(const os::Draft& draft, void* address, const SegmentLayout& layout, std::size_t bytes,
+                                 bool named, bool huge, const std::string& subject) {
+  constexpr std::size_t huge_page = std::size_t{2} << 20;
   const auto take = [&]() -> std::error_code {
     if (const auto error = os::commit(draft.descriptor(), layout.control_offset, control_bytes)) return error;
-    if (eager && options.huge_pages == huge_pages::advise && bytes >= huge_page && os::huge_pages_are_on(named)) {
-      const std::error_code error = os::populate_huge(region.get_address(), bytes);
+    if (huge && bytes >= huge_page && os::huge_pages_are_on(named)) {
+      const std::error_code error = os::populate_huge(address, bytes);
       if (error != std::errc::not_supported) return error;
     }
     return os::commit(draft.descriptor(), 0, bytes);
   };
-  // What the dead hold may be just what is missing.
-  if (too_much() && (sweep_all() == 0 || too_much())) out_of_memory({});
   std::error_code error = take();
   if (error && sweep_all() > 0) error = take();
-  if (error == std::errc::no_space_on_device || error == std::errc::not_enough_memory) out_of_memory(error);
+  if (error == std::errc::no_space_on_device || error == std::errc::not_enough_memory) {
+    throw out_of_memory(bytes + control_bytes, named, error, subject);
+  }
   if (error) throw os::refused(error, subject, "reserving " + format_bytes(bytes));
 }
 
 inline std::shared_ptr<Segment> Segment::share(os::Object object, const std::string& name, const std::string& subject) {
-  if (auto segment = MappingTable::instance().find(object.identity(), object.access())) return segment;
   Description description = describe(object, subject);
+  if (auto known = MappingTable::instance().find(uuid_of(description.control), object.access(), name)) return known;
   NDSHM_CRASH_POINT("attach: described");
   const SegmentLayout& layout = description.layout;
   auto region = object.map(object.access() == Access::read_only ? layout.data_end : layout.total_bytes, subject);
@@ -346,12 +357,9 @@ inline std::shared_ptr<Segment> Segment::share(os::Object object, const std::str
 inline std::shared_ptr<Segment> Segment::try_attach(const std::string& name, Access access, owner whose,
                                                     const std::string& subject) {
   check_name(name, os::max_name_bytes, subject);
-  if (const auto identity = os::identity_of_name(name)) {
-    if (auto segment = MappingTable::instance().find(*identity, access)) return segment;
-  }
   return holding(name, [&]() -> std::shared_ptr<Segment> {
-    const auto outlives = [&](const os::Object& object) { return is_persistent(describe(object, subject)); };
-    auto object = os::open_named(name, access, whose == owner::anyone, outlives, subject);
+    const auto kind = [&](const os::Object& object) { return kind_of(describe(object, subject)); };
+    auto object = os::open_named(name, access, whose == owner::anyone, kind, subject);
     if (object) return share(std::move(*object), name, subject);
     sweep_name(name);
     return nullptr;

@@ -103,7 +103,7 @@ namespace xt {
 
 template <class T, std::size_t N, layout_type L>
 struct xcontainer_inner_types<ndshm::SharedArray<T, N, L>> {
-  using storage_type = ndshm::detail::SharedStorage<T>;
+  using storage_type = ndshm::detail::SharedStorage<std::remove_reference_t<T>>;  // a reference is refused in words
   using reference = typename storage_type::reference;
   using const_reference = typename storage_type::const_reference;
   using size_type = typename storage_type::size_type;
@@ -132,7 +132,7 @@ struct ArrayAccess;  // how the free functions below make an array
 
 template <class T>
 struct CheckedElement {  // the first base of SharedArray, so that its sentence comes before anything else
-  static_assert(ElementCheck<std::remove_const_t<T>>::value);
+  static_assert(sizeof(ElementCheck<std::remove_const_t<T>>) > 0);  // instantiates it
 };
 
 }  // namespace detail
@@ -174,13 +174,17 @@ class SharedArray : private detail::CheckedElement<T>,
   SharedArray() noexcept { clear(); }
 
   SharedArray(SharedArray&& other) noexcept
-      : container_base(std::move(other)), semantic_base(std::move(other)), storage_(std::move(other.storage_)) {
+      : container_base(std::move(other)),
+        semantic_base(std::move(other)),
+        storage_(std::move(other.storage_)),
+        creator_(other.creator_) {
     other.clear();
   }
   SharedArray& operator=(SharedArray&& other) noexcept {
     if (this == &other) return *this;
     container_base::operator=(std::move(other));
     storage_ = std::move(other.storage_);
+    creator_ = other.creator_;
     other.clear();
     return *this;
   }
@@ -217,10 +221,30 @@ class SharedArray : private detail::CheckedElement<T>,
     return *this;
   }
 
+  /// What a += scalar calls, and its like.
+  template <class E, class F>
+  requires(!std::is_const_v<T>) SharedArray& scalar_computed_assign(const E& scalar, F&& function) {
+    semantic_base::scalar_computed_assign(scalar, std::forward<F>(function));
+    return *this;
+  }
+
   /// Sets every element.
   void fill(const value_type& value) requires(!std::is_const_v<T>) {
     std::fill(this->template begin<iteration_order>(), this->template end<iteration_order>(), value);
   }
+
+  // What compilers print of a deleted function is its line, so the line says what to do.
+  // clang-format off
+  template <class E> requires(std::is_const_v<T>) SharedArray& operator=(const xt::xexpression<E>&) = delete;  // ndshm: this array is read-only; attach<T, N> without const to write to it
+  template <class E> requires(std::is_const_v<T>) SharedArray& assign(const xt::xexpression<E>&) = delete;  // ndshm: this array is read-only; attach<T, N> without const to write to it
+  template <class E> requires(std::is_const_v<T>) SharedArray& computed_assign(const xt::xexpression<E>&) = delete;  // ndshm: this array is read-only; attach<T, N> without const to write to it
+  template <class E, class F> requires(std::is_const_v<T>) SharedArray& scalar_computed_assign(const E&, F&&) = delete;  // ndshm: this array is read-only; attach<T, N> without const to write to it
+  void fill(const value_type&) requires(std::is_const_v<T>) = delete;  // ndshm: this array is read-only; attach<T, N> without const to write to it
+  template <class... Any> void resize(Any&&...) = delete;  // ndshm: a shared array keeps its shape; create another one and assign to it
+  template <class I> void resize(std::initializer_list<I>, bool = false) = delete;  // ndshm: a shared array keeps its shape; create another one and assign to it
+  template <class... Any> void reshape(Any&&...) = delete;  // ndshm: a shared array keeps its shape; xt::reshape_view(a, {...}) looks at it in another one
+  template <class I> void reshape(std::initializer_list<I>, layout = L) = delete;  // ndshm: a shared array keeps its shape; xt::reshape_view(a, {...}) looks at it in another one
+  // clang-format on
 
   /// Element i of the array as if it were one-dimensional, in its own order (row-major where L is dynamic).
   reference flat(size_type i) {
@@ -276,9 +300,6 @@ class SharedArray : private detail::CheckedElement<T>,
   friend class xt::xview_semantic<self_type>;
   friend class xt::xsemantic_base<self_type>;
   friend struct detail::ArrayAccess;
-
-  using container_base::reshape;
-  using container_base::resize;
 
   static constexpr layout iteration_order = L == layout::column_major ? L : layout::row_major;
 
@@ -368,23 +389,24 @@ inline std::string attach_call(std::string_view descr, std::size_t rank, layout 
 template <class T, std::size_t N, layout L>
 void require_geometry(std::string_view type, std::size_t itemsize, ShapeView shape, StridesView strides,
                       const std::string& subject) {
-  const bool c_order = is_contiguous(shape, strides, itemsize, false);
-  const bool fortran_order = is_contiguous(shape, strides, itemsize, true);
-  const layout order = c_order ? layout::row_major : fortran_order ? layout::column_major : layout::dynamic;
-  const std::string remedy = attach_call(type, shape.size(), L == layout::dynamic ? L : order, std::is_const_v<T>);
+  const auto lies_in = [&](layout order) {
+    return order == layout::dynamic || is_contiguous(shape, strides, itemsize, order == layout::column_major);
+  };
+  const auto refuse = [&](errc code, const std::string& facts) {
+    layout order = L;
+    for (const layout other : {layout::row_major, layout::column_major, layout::dynamic}) {
+      if (!lies_in(order)) order = other;
+    }
+    throw Error(code, subject + facts, attach_call(type, shape.size(), order, std::is_const_v<T>));
+  };
   const std::string& wanted = descr<std::remove_const_t<T>>();
-  if (type != wanted) {
-    throw Error(errc::type_mismatch, subject + "its elements are " + std::string(type) + ", not " + wanted, remedy);
-  }
+  if (type != wanted) refuse(errc::type_mismatch, "its elements are " + std::string(type) + ", not " + wanted);
   if (shape.size() != N) {
-    throw Error(errc::rank_mismatch,
-                subject + "it has " + std::to_string(shape.size()) + " dimensions " + format_tuple(shape) + ", not " +
-                    std::to_string(N),
-                remedy);
+    refuse(errc::rank_mismatch, "it has " + std::to_string(shape.size()) + " dimensions " + format_tuple(shape) +
+                                    ", not " + std::to_string(N));
   }
-  if ((L == layout::row_major && !c_order) || (L == layout::column_major && !fortran_order)) {
-    throw Error(errc::layout_mismatch, subject + "its elements do not lie in " + std::string(layout_word(L)) + " order",
-                remedy);
+  if (!lies_in(L)) {
+    refuse(errc::layout_mismatch, "its elements do not lie in " + std::string(layout_word(L)) + " order");
   }
 }
 
@@ -401,8 +423,8 @@ SharedArray<T, N, L> attach_whole(std::shared_ptr<Segment> segment, const std::s
 inline std::shared_ptr<Segment> segment_of(const Handle& handle, Access access, const AttachOptions& options,
                                            const std::string& subject) {
   const Handle::Place& place = handle.place();
-  auto segment = MappingTable::instance().find(handle.uuid(), access);
-  if (!segment || segment->name() != place.name) {
+  auto segment = MappingTable::instance().find(handle.uuid(), access, place.name);
+  if (!segment) {
     segment = place.name.empty() ? Segment::attach(place.pid, place.descriptor, access, subject)
                                  : Segment::attach(place.name, access, options, subject);
   }
@@ -491,7 +513,7 @@ npy::Header header_for(const std::array<Extent, N>& extents, const std::string& 
     }
     header.shape[axis] = extents[axis].value;
   }
-  layout_of(header, 0, subject);  // throws where it does not fit into memory
+  layout_to_make(header, 0, subject);  // throws where it does not fit into memory
   // As NumPy has it: Fortran order is said only of what is not in C order too.
   header.fortran_order =
       L == layout::column_major &&
@@ -528,13 +550,23 @@ SharedArray<T, N, L> create(const Name& name, const S& shape, const CreateOption
   }
 }
 
+/// Whether a segment of that name can be attached within a second.
+inline bool appears(const std::string& name, owner whose) {
+  try {
+    Segment::attach(name, Access::read_write, {.timeout = std::chrono::seconds(1), .owner = whose}, {});
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 template <class T, std::size_t N, layout L, class S>
 SharedArray<T, N, L> create_or_attach(std::string_view name, const S& shape, const CreateOptions& create_options,
                                       const AttachOptions& attach_options) {
   const std::string subject = detail::subject("create_or_attach", name);
   const std::string checked = checked_name(name, subject);
   const npy::Header header = header_for<T, L>(extents_of<N>(shape, subject), subject);
-  os::Patience patience(std::chrono::seconds(10));
+  os::Patience patience(std::max<std::chrono::nanoseconds>(attach_options.timeout, std::chrono::seconds(10)));
   for (;;) {
     if (auto segment = Segment::try_attach(checked, Access::read_write, attach_options.owner, subject)) {
       auto array = attach_whole<T, N, L>(std::move(segment), subject, false);
@@ -546,9 +578,10 @@ SharedArray<T, N, L> create_or_attach(std::string_view name, const S& shape, con
       return attach_whole<T, N, L>(Segment::create(checked, header, create_options, subject, [](std::byte*) {}),
                                    subject, true);
     } catch (const Error& error) {
-      // Somebody else was faster, or is about to be and has taken the memory for it: look again.
-      const bool lost = error.condition() == errc::already_exists || error.condition() == errc::out_of_memory;
-      if (!lost || !patience.wait()) throw;
+      const bool lost_race = error.condition() == errc::already_exists && patience.wait();
+      // Another process may have taken the memory for this very array and still be filling it: it gets a second.
+      const bool overtaken = error.condition() == errc::out_of_memory && appears(checked, attach_options.owner);
+      if (!lost_race && !overtaken) throw;
     }
   }
 }
@@ -556,7 +589,7 @@ SharedArray<T, N, L> create_or_attach(std::string_view name, const S& shape, con
 template <std::size_t N, layout L, class E>
 auto copy_of(const Name& name, const E& expression, const CreateOptions& options) {
   using T = std::remove_const_t<typename E::value_type>;
-  constexpr std::size_t rank = rank_for<N, std::decay_t<decltype(expression.shape())>>();
+  constexpr std::size_t rank = rank_for<N, typename E::shape_type>();
   return create<T, rank, L>(name, expression.shape(), options, "copy_of",
                             [&](SharedArray<T, rank, L> array) { array.assign(expression); });
 }

@@ -24,12 +24,13 @@
 namespace ndshm::detail::os {
 
 inline constexpr bool has_fork = true;
-inline constexpr const char* directory = "/dev/shm";
 inline constexpr std::string_view prefix = "ndshm.";
 inline constexpr std::size_t max_name_bytes = NAME_MAX - prefix.size();
 
 inline std::string file_of(std::string_view name) {
-  return std::string(directory) + "/" + std::string(prefix) + std::string(name);
+  std::string path(directory);
+  path.reserve(path.size() + 1 + prefix.size() + name.size());
+  return path.append("/").append(prefix).append(name);
 }
 
 /// An object that is open: the descriptor, what it is, and whether it may be written.
@@ -38,7 +39,6 @@ class Object {
   Object(Descriptor fd, Access access, const std::string& subject)
       : fd_(std::move(fd)), access_(access), status_(status_of(fd_.get(), subject)) {}
 
-  Identity identity() const { return identity_of(status_); }
   std::size_t size() const { return static_cast<std::size_t>(status_.st_size); }
   Access access() const { return access_; }
   int descriptor() const { return fd_.get(); }
@@ -168,13 +168,6 @@ inline Draft draft_anonymous(std::size_t bytes, unsigned mode, const std::string
   return Draft(std::move(fd));
 }
 
-/// Which object has the name now; nothing where there is none.
-inline std::optional<Identity> identity_of_name(std::string_view name) {
-  struct stat status {};
-  if (::lstat(file_of(name).c_str(), &status) != 0) return std::nullopt;
-  return identity_of(status);
-}
-
 /// Opens the object of that name to look at it, without holding it: who holds an object has to sweep it afterwards.
 /// Nothing where there is none, or none that may be read.
 inline std::optional<Object> peek_named(std::string_view name) {
@@ -188,9 +181,9 @@ inline std::optional<Object> peek_named(std::string_view name) {
 inline bool is_held(const Object& object, std::string_view) { return linux_only::is_held(object.descriptor()); }
 
 /// Opens the object of that name and holds it, so that nobody removes it. Nothing where there is none, and where no
-/// process holds it and `outlives(object)` does not say that it may live on its own: such an object is dead.
-template <class Outlives>
-std::optional<Object> open_named(std::string_view name, Access access, bool any_owner, Outlives outlives,
+/// process holds it and `kind_of(object)` does not say that it lives on its own: such an object is dead.
+template <class KindOf>
+std::optional<Object> open_named(std::string_view name, Access access, bool any_owner, KindOf kind_of,
                                  const std::string& subject) {
   const std::string path = file_of(name);
   const auto open = [&](Descriptor fd) {
@@ -210,12 +203,16 @@ std::optional<Object> open_named(std::string_view name, Access access, bool any_
     if (!fd) {
       if (errno == ENOENT) return std::nullopt;
       if (errno == ELOOP) throw Error(errc::not_a_segment, subject + path + " is a symbolic link");
+      if (errno == EISDIR || errno == ENXIO) {
+        throw Error(errc::not_a_segment, subject + path + " is not a regular file");
+      }
       throw refused(last_error(), subject, "open " + path);
     }
     NDSHM_CRASH_POINT("attach: opened");
     if (!linux_only::is_held(fd.get())) {
       Object idle = open(std::move(fd));
-      if (!outlives(idle)) return std::nullopt;
+      if (!idle.has_name()) continue;  // removed since it was opened: the name may be another one's by now
+      if (kind_of(idle) != Kind::persistent) return std::nullopt;
       fd = std::move(idle).take();
     }
     const bool locked = linux_only::try_lock(fd.get(), linux_only::Lock::read);
@@ -249,38 +246,24 @@ inline Object open_process_descriptor(std::uint64_t pid, int number, Access acce
   return {linux_only::reopen(path, access, subject), access, subject};
 }
 
-/// A dead object, held so that nobody can attach to it: to be looked at, and unlinked if it is one of ours.
-class Condemned {
- public:
-  Condemned(Object object, std::string_view name) : object_(std::move(object)), path_(file_of(name)) {}
-  const Object& object() const { return object_; }
-  bool unlink() const {
-    NDSHM_CRASH_POINT("sweep: before unlink");
-    const bool done = ::unlink(path_.c_str()) == 0;
-    NDSHM_CRASH_POINT("sweep: unlinked");
-    return done;
-  }
-
- private:
-  Object object_;
-  std::string path_;
-};
-
-enum class Presence { absent, kept, dead };
-
-/// Takes hold of the object of that name if no process holds it. Always through a fresh descriptor: asking on one that
-/// is shared with a child would take the child's lock away.
-inline std::pair<Presence, std::optional<Condemned>> condemn(std::string_view name) {
-  const auto nothing = [](Presence presence) { return std::pair{presence, std::optional<Condemned>{}}; };
-  Descriptor fd = linux_only::open_file(file_of(name), Access::read_write);
-  if (!fd) return nothing(errno == ENOENT ? Presence::absent : Presence::kept);
+/// Removes the object of that name if no process holds it and it is one of ours. `kind_of(object)` says what it is; it
+/// is asked while nobody can attach. Always through a fresh descriptor: asking for the write lock on one that is shared
+/// with a child would take the child's read lock away.
+template <class KindOf>
+Swept sweep_named(std::string_view name, KindOf kind_of) {
+  const std::string path = file_of(name);
+  Descriptor fd = linux_only::open_file(path, Access::read_write);
+  if (!fd) return errno == ENOENT ? Swept::absent : Swept::kept;
   NDSHM_CRASH_POINT("sweep: opened");
-  if (!linux_only::try_lock(fd.get(), linux_only::Lock::write)) return nothing(Presence::kept);
+  if (!linux_only::try_lock(fd.get(), linux_only::Lock::write)) return Swept::kept;
   NDSHM_CRASH_POINT("sweep: locked");
-  Object object(std::move(fd), Access::read_write, "sweep: ");
-  if (!object.has_name()) return nothing(Presence::absent);  // another sweeper was faster; the name may be a new one's
-  if (!object.is_file() || object.user() != ::geteuid()) return nothing(Presence::kept);
-  return {Presence::dead, Condemned(std::move(object), name)};
+  const Object object(std::move(fd), Access::read_write, "sweep: ");
+  if (!object.has_name()) return Swept::absent;  // another sweeper was faster; the name may be a new one's
+  if (!object.is_file() || object.user() != ::geteuid() || kind_of(object) != Kind::shared) return Swept::kept;
+  NDSHM_CRASH_POINT("sweep: before unlink");
+  const bool removed = ::unlink(path.c_str()) == 0;
+  NDSHM_CRASH_POINT("sweep: unlinked");
+  return removed ? Swept::removed : Swept::kept;
 }
 
 /// The names of all objects, dead or alive, of all users.
@@ -344,9 +327,6 @@ inline std::uint64_t available_memory() {
   }
   return known ? kib * 1024 : UINT64_MAX;
 }
-
-/// Where the objects of create() take their space, for messages and for the check before it.
-inline Space space_of_names() { return space_at(directory); }
 
 /// Whether the kernel gives huge pages to such an object when asked to.
 inline bool huge_pages_are_on(bool named) {

@@ -14,7 +14,6 @@
 #include <boost/interprocess/mapped_region.hpp>
 #include <cerrno>
 #include <chrono>
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
@@ -28,6 +27,18 @@
 namespace ndshm::detail::os {
 
 enum class Access { read_only, read_write };
+
+/// What an object says it is.
+enum class Kind {
+  shared,      ///< a segment that dies with its last process
+  persistent,  ///< a segment that does not
+  foreign      ///< no segment of this library and version
+};
+
+enum class Swept { absent, kept, removed };
+
+/// Where the objects of this library that have a name can be seen, if the system shows them at all.
+inline constexpr const char* directory = "/dev/shm";
 
 inline std::error_code last_error() { return {errno, std::generic_category()}; }
 
@@ -85,13 +96,6 @@ class Descriptor {
   int fd_ = -1;
 };
 
-/// Two descriptors with the same Identity are open on the same object, as long as one of them stays open or mapped.
-struct Identity {
-  dev_t device = 0;
-  ino_t inode = 0;
-  friend auto operator<=>(const Identity&, const Identity&) = default;
-};
-
 /// What Boost.Interprocess maps: a descriptor and how to map it.
 class Mappable {
  public:
@@ -127,8 +131,6 @@ inline struct stat status_of(int fd, const std::string& subject) {
   if (::fstat(fd, &status) != 0) throw refused(last_error(), subject, "fstat");
   return status;
 }
-
-inline Identity identity_of(const struct stat& status) { return {status.st_dev, status.st_ino}; }
 
 /// Reads exactly `bytes` bytes; false where the object ends before.
 inline bool read_at(int fd, std::size_t offset, void* destination, std::size_t bytes) {
@@ -175,15 +177,15 @@ inline std::error_code commit(int fd, std::size_t offset, std::size_t bytes) {
   return {};
 }
 
-/// Free and whole size in bytes of the file system at `path`; whole is 0 where it has no limit.
+/// Free and whole size in bytes of the file system of named objects; whole is 0 where it has no limit.
 struct Space {
   std::uint64_t free = 0;
   std::uint64_t whole = 0;
 };
 
-inline Space space_at(const char* path) {
+inline Space space_of_names() {
   struct statvfs status {};
-  if (::statvfs(path, &status) != 0) return {};
+  if (::statvfs(directory, &status) != 0) return {};
   const auto unit = static_cast<std::uint64_t>(status.f_frsize);
   return {status.f_bavail * unit, status.f_blocks * unit};
 }

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: BSL-1.0
+// posix.hpp: memory objects of any POSIX system: shm_open, and beside each named object a lock file that tells who
+// lives. The same functions as in linux.hpp; platform.hpp says what each one promises. All that is assumed of a system
+// stands in this file: names of at most 31 bytes, sizes that may be rounded up to pages, no memfd, no O_TMPFILE, no
+// /proc, no read() on a memory object, no locks on one (macOS has none of them).
+//
+// A named object NAME is guarded by /tmp/ndshm-UID/NAME.lock, in a directory that only its user can enter. Whoever
+// makes or removes the object holds the lock file exclusively (flock), whoever uses it holds it shared; the kernel lets
+// go of both when the process ends. The lock file says whether the object is ours: its first byte is written before the
+// object is made. Weaker than linux.hpp: the lock belongs to a descriptor, so a program that closes descriptors it does
+// not own lets go of its arrays; other users cannot attach; the clock of attach's time-out is looked at every 5 ms.
+// Sources: shm_open(3p), flock(2), sysexits of macOS: PSHMNAMLEN is 31.
+#pragma once
+
+#include <dirent.h>
+#include <sys/file.h>
+
+#include <boost/interprocess/shared_memory_object.hpp>
+#include <climits>
+#include <cstring>
+#include <memory>
+#include <ndshm/detail/crash_point.hpp>
+#include <ndshm/platform/unix.hpp>
+#include <ndshm/platform/unix_process.hpp>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace ndshm::detail::os {
+
+inline constexpr bool has_fork = true;
+// Not that of linux.hpp: programs built for the one and for the other way of telling who lives must not meet.
+inline constexpr std::string_view prefix = "ndshm_";
+inline constexpr std::size_t max_object_name = 31;  // with its slash
+inline constexpr std::size_t max_name_bytes = max_object_name - 1 - prefix.size();
+
+namespace posix_only {
+
+inline std::string object_name(std::string_view name) { return "/" + std::string(prefix) + std::string(name); }
+
+/// The directory of this user's lock files, made if need be. Throws when another user could write to it.
+inline std::string lock_directory(const std::string& subject) {
+  std::string path = "/tmp/ndshm-" + std::to_string(::geteuid());
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) throw refused(last_error(), subject, "mkdir " + path);
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) throw refused(last_error(), subject, path);
+  if (!S_ISDIR(status.st_mode) || status.st_uid != ::geteuid() || (status.st_mode & 077U) != 0) {
+    throw Error(errc::permission_denied, subject + path + " is not a directory that only this user can enter",
+                "remove it");
+  }
+  return path;
+}
+
+inline std::string lock_file(std::string_view name, const std::string& subject) {
+  return lock_directory(subject) + "/" + std::string(name) + ".lock";
+}
+
+inline bool try_flock(int fd, int kind) {
+  return retry_on_signal([&] { return ::flock(fd, kind | LOCK_NB); }) == 0;
+}
+
+inline Descriptor open_lock(const std::string& path, int flags) {
+  return Descriptor(
+      retry_on_signal([&] { return ::open(path.c_str(), flags | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600); }));
+}
+
+/// Whether a lock file still stands at its path: a sweeper may have removed it before it was locked.
+inline bool stands(int fd) {
+  struct stat status {};
+  return ::fstat(fd, &status) == 0 && status.st_nlink > 0;
+}
+
+/// What the first byte of a lock file says of the object.
+enum class Mark : char {
+  none = 0,       // there is none, or a stranger's
+  making = '1',   // ours, not complete
+  complete = '2'  // ours
+};
+
+inline Mark mark_of(int lock) {
+  char mark = 0;
+  if (::pread(lock, &mark, 1, 0) != 1) return Mark::none;
+  return mark == '1' ? Mark::making : mark == '2' ? Mark::complete : Mark::none;
+}
+
+inline void set_mark(int lock, Mark mark, const std::string& subject) {
+  const char byte = static_cast<char>(mark);
+  if (::pwrite(lock, &byte, 1, 0) != 1) throw refused(last_error(), subject, "write to the lock file");
+}
+
+inline Descriptor open_object(std::string_view name, Access access) {
+  return Descriptor(::shm_open(object_name(name).c_str(), access == Access::read_write ? O_RDWR : O_RDONLY, 0));
+}
+
+}  // namespace posix_only
+
+/// An object that is open, and the lock file of a named one, through which it is held.
+class Object {
+ public:
+  Object(Descriptor fd, Descriptor lock, Access access, const std::string& subject)
+      : fd_(std::move(fd)), lock_(std::move(lock)), access_(access), status_(status_of(fd_.get(), subject)) {}
+
+  std::size_t size() const { return static_cast<std::size_t>(status_.st_size); }
+  Access access() const { return access_; }
+  int descriptor() const { return fd_.get(); }
+  int lock() const { return lock_.get(); }
+  bool read(std::size_t offset, void* destination, std::size_t bytes) const {
+    return copy(offset, bytes, Access::read_only, [&](void* mapped) { std::memcpy(destination, mapped, bytes); });
+  }
+  bool write(std::size_t offset, const void* source, std::size_t bytes) const {
+    return copy(offset, bytes, Access::read_write, [&](void* mapped) { std::memcpy(mapped, source, bytes); });
+  }
+  boost::interprocess::mapped_region map(std::size_t bytes, const std::string& subject) const {
+    return os::map(fd_.get(), access_, bytes, subject);
+  }
+  /// The lock file has to stay open, the object of a named one need not.
+  void mapped(bool named) {
+    if (named) fd_.close();
+  }
+
+ private:
+  template <class Copy>
+  bool copy(std::size_t offset, std::size_t bytes, Access access, Copy copy) const {
+    if (offset > size() || bytes > size() - offset) return false;
+    const Mappable mappable(fd_.get(), access);
+    try {
+      const boost::interprocess::mapped_region region(mappable, mappable.mode(),
+                                                      static_cast<boost::interprocess::offset_t>(offset), bytes);
+      copy(region.get_address());
+      return true;
+    } catch (const boost::interprocess::interprocess_exception&) {
+      return false;
+    }
+  }
+
+  Descriptor fd_;
+  Descriptor lock_;
+  Access access_;
+  struct stat status_;
+};
+
+/// An object that nobody can attach yet, because its lock file is held exclusively. Removed again unless it is
+/// published.
+class Draft {
+ public:
+  Draft(Descriptor fd, Descriptor lock, std::string_view name, std::string lock_path)
+      : fd_(std::move(fd)), lock_(std::move(lock)), name_(name), lock_path_(std::move(lock_path)) {}
+  Draft(Draft&&) = default;
+  Draft& operator=(Draft&&) = delete;
+  ~Draft() {
+    if (!lock_ || published_) return;
+    ::shm_unlink(posix_only::object_name(name_).c_str());
+    ::unlink(lock_path_.c_str());
+  }
+
+  int descriptor() const { return fd_.get(); }
+
+  bool publish(std::string_view, const std::string& subject) {
+    posix_only::set_mark(lock_.get(), posix_only::Mark::complete, subject);
+    NDSHM_CRASH_POINT("create: complete");
+    // From exclusive to shared. A system may let go in between, and a sweeper come in: that would show.
+    const bool shared = retry_on_signal([&] { return ::flock(lock_.get(), LOCK_SH); }) == 0;
+    if (!shared) throw refused(last_error(), subject, "flock");
+    published_ = true;
+    if (posix_only::stands(lock_.get())) return true;
+    throw Error(errc::system_error, subject + "it was swept while it was being published", "try again");
+  }
+
+  Object finish(const std::string& subject) && {
+    return {std::move(fd_), std::move(lock_), Access::read_write, subject};
+  }
+
+ private:
+  Descriptor fd_;
+  Descriptor lock_;  // none for an anonymous one
+  std::string name_;
+  std::string lock_path_;
+  bool published_ = false;
+};
+
+namespace posix_only {
+
+inline Descriptor make_object(const std::string& name, std::size_t bytes, unsigned mode, const std::string& subject) {
+  namespace ipc = boost::interprocess;
+  try {
+    const ipc::shared_memory_object object(ipc::create_only, name.c_str(), ipc::read_write,
+                                           ipc::permissions(static_cast<int>(mode)));
+    Descriptor fd(::fcntl(object.get_mapping_handle().handle, F_DUPFD_CLOEXEC, 0));
+    if (!fd) throw refused(last_error(), subject, "dup");
+    if (retry_on_signal([&] { return ::ftruncate(fd.get(), static_cast<off_t>(bytes)); }) != 0) {
+      throw refused(last_error(), subject, "ftruncate");
+    }
+    return fd;
+  } catch (const ipc::interprocess_exception& error) {
+    if (error.get_error_code() == ipc::already_exists_error) return {};
+    throw refused({error.get_native_error(), std::generic_category()}, subject, "shm_open " + name);
+  } catch (const Error&) {
+    ::shm_unlink(name.c_str());
+    throw;
+  }
+}
+
+}  // namespace posix_only
+
+inline std::optional<Draft> draft_named(std::string_view name, std::size_t bytes, unsigned mode,
+                                        const std::string& subject) {
+  const std::string path = posix_only::lock_file(name, subject);
+  for (;;) {
+    Descriptor lock = posix_only::open_lock(path, O_CREAT);
+    if (!lock) throw refused(last_error(), subject, "open " + path);
+    NDSHM_CRASH_POINT("create: opened");
+    if (!posix_only::try_flock(lock.get(), LOCK_EX)) return std::nullopt;
+    NDSHM_CRASH_POINT("create: locked");
+    if (!posix_only::stands(lock.get())) continue;  // a sweeper removed it before we had it
+    if (posix_only::open_object(name, Access::read_only)) {
+      if (posix_only::mark_of(lock.get()) == posix_only::Mark::none)
+        ::unlink(path.c_str());  // a stranger's object needs no lock file
+      return std::nullopt;
+    }
+    // From here on what has the name is ours, also if we die before it is complete.
+    posix_only::set_mark(lock.get(), posix_only::Mark::making, subject);
+    NDSHM_CRASH_POINT("create: marked");
+    Descriptor fd;
+    try {
+      fd = posix_only::make_object(posix_only::object_name(name), bytes, mode, subject);
+    } catch (const Error&) {
+      ::unlink(path.c_str());
+      throw;
+    }
+    if (!fd) {
+      ::unlink(path.c_str());
+      return std::nullopt;
+    }
+    NDSHM_CRASH_POINT("create: sized");
+    return Draft(std::move(fd), std::move(lock), name, path);
+  }
+}
+
+inline Draft draft_anonymous(std::size_t bytes, unsigned mode, const std::string& subject) {
+  std::random_device random;
+  for (;;) {
+    const std::string name = "/ndshm-" + std::to_string(random()) + "-" + std::to_string(random());  // 29 bytes at most
+    Descriptor fd = posix_only::make_object(name, bytes, mode, subject);
+    if (!fd) continue;
+    ::shm_unlink(name.c_str());
+    return {std::move(fd), {}, {}, {}};
+  }
+}
+
+inline std::optional<Object> peek_named(std::string_view name) {
+  Descriptor fd = posix_only::open_object(name, Access::read_only);
+  if (!fd) return std::nullopt;
+  return Object(std::move(fd), {}, Access::read_only, "peek: ");
+}
+
+inline bool is_held(const Object&, std::string_view name) {
+  const Descriptor lock = posix_only::open_lock(posix_only::lock_file(name, "peek: "), 0);
+  return lock && !posix_only::try_flock(lock.get(), LOCK_EX);
+}
+
+template <class KindOf>
+std::optional<Object> open_named(std::string_view name, Access access, bool any_owner, KindOf kind_of,
+                                 const std::string& subject) {
+  if (any_owner) throw Error(errc::unsupported, subject + "the portable path attaches this user's segments alone");
+  const std::string path = posix_only::lock_file(name, subject);
+  Patience patience(std::chrono::milliseconds(50));
+  for (;;) {
+    Descriptor lock = posix_only::open_lock(path, 0);
+    if (!lock) {
+      if (errno == ENOENT) return std::nullopt;
+      throw refused(last_error(), subject, "open " + path);
+    }
+    NDSHM_CRASH_POINT("attach: opened");
+    const bool idle = posix_only::try_flock(lock.get(), LOCK_EX);  // nobody holds it: dead, or persistent
+    if (!idle && !posix_only::try_flock(lock.get(), LOCK_SH)) {
+      // It is being made or swept. What is not complete within a moment is not there yet.
+      if (!patience.wait()) return std::nullopt;
+      continue;
+    }
+    NDSHM_CRASH_POINT("attach: locked");
+    if (!posix_only::stands(lock.get())) continue;
+    Descriptor fd = posix_only::open_object(name, access);
+    if (!fd) {
+      if (errno == ENOENT) return std::nullopt;
+      throw refused(last_error(), subject, "shm_open " + posix_only::object_name(name));
+    }
+    Object object(std::move(fd), std::move(lock), access, subject);
+    if (!idle) return object;
+    if (posix_only::mark_of(object.lock()) != posix_only::Mark::complete) return std::nullopt;
+    if (kind_of(object) != Kind::persistent) return std::nullopt;
+    if (!posix_only::try_flock(object.lock(), LOCK_SH) || !posix_only::stands(object.lock())) continue;
+    return object;
+  }
+}
+
+inline Object open_descriptor(int number, Access access, const std::string& subject) {
+  Descriptor fd = duplicate(number, subject);
+  if (access == Access::read_write && !is_open_for_writing(fd.get())) {
+    throw Error(errc::read_only, subject + "descriptor " + std::to_string(number) + " is open for reading only",
+                "attach<const T, N>");
+  }
+  return {std::move(fd), {}, access, subject};
+}
+
+inline Object open_process_descriptor(std::uint64_t pid, int, Access, const std::string& subject) {
+  throw Error(errc::unsupported,
+              subject + "the portable path cannot open a descriptor of process " + std::to_string(pid),
+              "let the process inherit it (Handle::as_inherited), or give the array a name");
+}
+
+template <class KindOf>
+Swept sweep_named(std::string_view name, KindOf kind_of) {
+  const std::string path = posix_only::lock_file(name, "sweep: ");
+  Descriptor lock = posix_only::open_lock(path, 0);
+  if (!lock) return posix_only::open_object(name, Access::read_only) ? Swept::kept : Swept::absent;
+  NDSHM_CRASH_POINT("sweep: opened");
+  if (!posix_only::try_flock(lock.get(), LOCK_EX)) return Swept::kept;
+  NDSHM_CRASH_POINT("sweep: locked");
+  if (!posix_only::stands(lock.get())) return Swept::absent;
+  const posix_only::Mark mark = posix_only::mark_of(lock.get());
+  Descriptor fd = mark != posix_only::Mark::none ? posix_only::open_object(name, Access::read_write) : Descriptor();
+  const bool there = static_cast<bool>(fd);
+  if (there) {
+    const Object object(std::move(fd), {}, Access::read_write, "sweep: ");
+    if (mark == posix_only::Mark::complete && kind_of(object) != Kind::shared) return Swept::kept;
+    NDSHM_CRASH_POINT("sweep: before unlink");
+    ::shm_unlink(posix_only::object_name(name).c_str());
+    NDSHM_CRASH_POINT("sweep: object unlinked");
+  }
+  ::unlink(path.c_str());
+  NDSHM_CRASH_POINT("sweep: unlinked");
+  return there ? Swept::removed : Swept::absent;
+}
+
+inline std::vector<std::string> names() {
+  std::vector<std::string> result;
+  const std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir(posix_only::lock_directory("list: ").c_str()),
+                                                    ::closedir);
+  if (!entries) return result;
+  constexpr std::string_view suffix = ".lock";
+  while (const dirent* entry = ::readdir(entries.get())) {
+    std::string_view file = entry->d_name;
+    if (file.size() <= suffix.size() || !file.ends_with(suffix)) continue;
+    file.remove_suffix(suffix.size());
+    result.emplace_back(file);
+  }
+  return result;
+}
+
+inline std::string path_of_name(std::string_view name, const std::string& subject) {
+  std::string path = std::string(directory) + "/" + std::string(prefix) + std::string(name);
+  if (::access(path.c_str(), F_OK) == 0) return path;
+  throw Error(errc::unsupported, subject + "this system does not show memory objects as files");
+}
+inline std::string path_of_descriptor(int, const std::string& subject) {
+  throw Error(errc::unsupported, subject + "the portable path shows no file of an anonymous array", "give it a name");
+}
+
+class NameWatch {
+ public:
+  void wait(std::chrono::nanoseconds limit) {
+    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(limit, std::chrono::milliseconds(5)));
+  }
+};
+
+inline std::size_t count_threads() { return 0; }
+inline std::uint64_t available_memory() { return UINT64_MAX; }
+inline bool huge_pages_are_on(bool) { return false; }
+inline std::error_code populate_huge(void*, std::size_t) { return std::make_error_code(std::errc::not_supported); }
+
+}  // namespace ndshm::detail::os
