@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: BSL-1.0
+// memory.cpp: large and sparse arrays, and what happens when memory is short. A full /dev/shm is tried in a mount
+// namespace of its own, where the test may make one.
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <fstream>
+#include <functional>
+
+#include "catch.hpp"
+
+#include <ndshm/ndshm.hpp>
+
+using ndshm::errc;
+
+TEST_CASE("a sparse array may be larger than the memory") {
+  constexpr std::size_t bytes = 60'000'000'000;
+  constexpr std::size_t columns = 1000;
+  const std::string name = unique_name();
+  for (const bool named : {true, false}) {
+    auto array =
+        named ? ndshm::create<double>(name, {bytes / sizeof(double) / columns, columns},
+                                      {.reserve = ndshm::reserve::lazy})
+              : ndshm::create<double>({bytes / sizeof(double) / columns, columns}, {.reserve = ndshm::reserve::lazy});
+    CHECK(array.nbytes() == bytes);
+    array(0, 0) = 1;
+    array(3'750'000, 500) = 2;
+    array(array.shape(0) - 1, columns - 1) = 3;
+    const auto reader = ndshm::attach<const double, 2>(array.handle());
+    CHECK(reader(3'750'000, 500) == 2);
+    CHECK(reader.flat(bytes / sizeof(double) - 1) == 3);
+    CHECK(reader(1'000'000, 0) == 0);
+  }
+}
+
+TEST_CASE("more than 2^31 elements are counted and addressed") {
+  constexpr std::int64_t count = (std::int64_t{1} << 32) + 5;
+  auto array = ndshm::create<std::uint8_t>({count}, {.reserve = ndshm::reserve::lazy});
+  CHECK(array.size() == static_cast<std::size_t>(count));
+  array(count - 1) = 9;
+  CHECK(array.data()[count - 1] == 9);
+  const auto tail = ndshm::attach<std::uint8_t, 1>(array.handle(xt::view(array, xt::range(count - 3, count))));
+  CHECK(tail(2) == 9);
+}
+
+#if !defined(NDSHM_PORTABLE_POSIX)
+TEST_CASE("an array larger than the memory is refused before memory is taken") {
+  CHECK_ERROR((ndshm::create<double>({std::int64_t{1} << 47})), errc::out_of_memory, "needs 1.0 PiB");
+  CHECK_ERROR((ndshm::create<double>(unique_name(), {std::int64_t{1} << 47})), errc::out_of_memory,
+              "needs 1.0 PiB, /dev/shm has");
+}
+#endif
+
+#if !defined(NDSHM_PORTABLE_POSIX)
+TEST_CASE("nobody who gets an anonymous array can cut it off under its readers") {
+  const auto array = ndshm::create<char>({100'000});
+  const int descriptor = array.handle().place().descriptor;
+  for (const off_t size : {0, 4096, 1 << 20}) {
+    CHECK(::ftruncate(descriptor, size) == -1);
+    CHECK(errno == EPERM);
+  }
+}
+#endif
+
+#if defined(__linux__)
+namespace {
+
+/// Runs a function in a child with a /dev/shm of its own; its exit code, or -1 where this system does not allow that.
+int with_private_shm(const char* options, const std::function<int()>& function) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("tmpfs", "/dev/shm", "tmpfs", 0, options) != 0) {
+      ::_exit(77);
+    }
+    int code = 99;
+    try {
+      code = function();
+    } catch (const ndshm::Error& error) {
+      std::fprintf(stderr, "%s\n", error.what());
+    }
+    ::_exit(code);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  if (WIFSIGNALED(status)) return 1000 + WTERMSIG(status);  // SIGBUS above all
+  return WEXITSTATUS(status) == 77 ? -1 : WEXITSTATUS(status);
+}
+
+std::uint64_t free_blocks() {
+  struct statvfs status {};
+  ::statvfs("/dev/shm", &status);
+  return status.f_bfree;
+}
+
+}  // namespace
+
+#define IN_PRIVATE_SHM(options, ...)                                                  \
+  do {                                                                                \
+    const int code = with_private_shm(options, __VA_ARGS__);                          \
+    if (code < 0) {                                                                   \
+      WARN("skipped: this system does not let the test mount a /dev/shm of its own"); \
+      return;                                                                         \
+    }                                                                                 \
+    CHECK(code == 0);                                                                 \
+  } while (false)
+
+TEST_CASE("creating more than /dev/shm holds is an error with the sizes, no SIGBUS, and leaves nothing") {
+  IN_PRIVATE_SHM("size=16m", [] {
+    const std::uint64_t before = free_blocks();
+    for (const std::int64_t mib : {15, 17, 64, 1024}) {  // below and above the size from which on create asks first
+      const auto error = error_of([&] {
+        auto first = ndshm::create<char>("first", {std::int64_t{4} << 20});
+        first.fill(1);
+        auto array = ndshm::create<char>("much", {mib << 20});
+        array.fill(1);
+      });
+      if (!error || error->code() != errc::out_of_memory) return 1;
+      const std::string text = error->what();
+      std::fprintf(stderr, "%s\n", text.c_str());
+      if (text.find("MiB free") == std::string::npos && text.find("of 16.0 MiB") == std::string::npos) return 2;
+      if (text.find("docker run --shm-size=1g") == std::string::npos && mib < 1000) return 3;
+      if (free_blocks() != before) return 4;
+      if (!ndshm::detail::os::names().empty()) return 5;
+    }
+    // What fits, fits.
+    auto array = ndshm::create<char>("fits", {std::int64_t{15} << 20});
+    array.fill(1);
+    return 0;
+  });
+}
+
+TEST_CASE("even the first pages of a lazy array are an error and no SIGBUS when /dev/shm is full") {
+  // Each array takes two pages, so that with an odd number of them one array gets its first page and not its second.
+  for (const char* size : {"size=60k", "size=64k"}) {
+    IN_PRIVATE_SHM(size, [] {
+      std::vector<ndshm::SharedArray<int, 1>> arrays;
+      for (int i = 0; i < 100; ++i) {
+        const auto error = error_of([&] {
+          arrays.push_back(ndshm::create<int>("a" + std::to_string(i), {1 << 20}, {.reserve = ndshm::reserve::lazy}));
+        });
+        if (error) return error->code() == errc::out_of_memory ? 0 : 1;
+      }
+      return 2;
+    });
+  }
+}
+
+TEST_CASE("memory that the dead hold is taken back when it runs out") {
+  IN_PRIVATE_SHM("size=16m", [] {
+    // Two living segments make create look for the dead less often than every time.
+    std::vector<ndshm::SharedArray<int, 1>> living;
+    for (int i = 0; i < 20; ++i) living.push_back(ndshm::create<int>("l" + std::to_string(i), {1}));
+    ndshm::sweep();
+    if (::fork() == 0) {
+      static auto array = ndshm::create<char>("dead", {std::int64_t{12} << 20});
+      ::_exit(0);
+    }
+    ::wait(nullptr);
+    auto array = ndshm::create<char>("next", {std::int64_t{12} << 20});
+    array.fill(1);
+    return 0;
+  });
+}
+
+#if !defined(NDSHM_PORTABLE_POSIX)
+TEST_CASE("huge pages back the array where /dev/shm has them on") {
+  IN_PRIVATE_SHM("size=512m,huge=advise", [] {
+    auto array = ndshm::create<char>("huge", {std::int64_t{64} << 20});
+    std::ifstream maps("/proc/self/smaps");
+    bool ours = false;
+    for (std::string line; std::getline(maps, line);) {
+      if (line.find("/dev/shm/ndshm.huge") != std::string::npos || line.find("/dev/shm/#") != std::string::npos)
+        ours = true;
+      if (ours && line.starts_with("ShmemPmdMapped:")) {
+        return std::strtoull(line.c_str() + 15, nullptr, 10) >= 32 * 1024 ? 0 : 1;
+      }
+    }
+    return 2;
+  });
+  IN_PRIVATE_SHM("size=16m,huge=advise", [] {
+    const auto error = error_of([] { ndshm::create<char>("huge", {std::int64_t{32} << 20}); });
+    return error && error->code() == errc::out_of_memory && ndshm::detail::os::names().empty() ? 0 : 1;
+  });
+}
+#endif
+#endif

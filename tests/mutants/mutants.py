@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: BSL-1.0
+"""The mutants: for each safety check of the library, what it looks like without it, and the test that has to notice.
+
+The first group are the life cycles that look right and are not: each was tried before and lost or leaked segments.
+"""
+
+import dataclasses
+
+LINUX = "platform/linux.hpp"
+POSIX = "platform/posix.hpp"
+UNIX_PROCESS = "platform/unix_process.hpp"
+
+
+@dataclasses.dataclass
+class Mutant:
+    name: str
+    test: tuple  # the test program and its arguments
+    changes: list  # (header, text, what takes its place)
+    portable: bool = False
+
+
+FIGHT = ("torture", "random", "30000", "5")
+STEPS = ("torture", "steps")
+
+UPGRADE_AT_DETACH = [
+    (LINUX, "if (named) fd_.close();", "(void)named;"),
+    ("segment.hpp", "{ const os::Object closing = std::move(object_); }",
+     "if (!name_.empty() && os::linux_only::try_lock(object_.descriptor(), os::linux_only::Lock::write))"
+     " ::unlink(os::file_of(name_).c_str());"
+     "{ const os::Object closing = std::move(object_); }"),
+    ("segment.hpp", 'NDSHM_CRASH_POINT("detach: closed");\n    if (!name_.empty()) sweep_name(name_);',
+     'NDSHM_CRASH_POINT("detach: closed");'),
+]
+
+MUTANTS = [
+    # ---- life cycles that look right ------------------------------------------------------------------------------
+    Mutant("attach does not look again whether the name is left", FIGHT,
+           [(LINUX, "if (locked && object.has_name()) return object;", "if (locked) return object;")]),
+    Mutant("detach upgrades its own lock, then closes", FIGHT, UPGRADE_AT_DETACH),
+    Mutant("the same with flock", FIGHT, UPGRADE_AT_DETACH + [
+        (LINUX, "return retry_on_signal([&] { return ::fcntl(fd, F_OFD_SETLK, &range); }) == 0;",
+         "return ::flock(fd, (kind == Lock::read ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0;"),
+        (LINUX, "return ::fcntl(fd, F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK;", "return fd >= 0;"),
+        (LINUX, "#include <poll.h>", "#include <poll.h>\n#include <sys/file.h>"),
+    ]),
+    Mutant("the name comes first, then the contents", FIGHT, [
+        (LINUX, "inline std::optional<Draft> draft_named(std::string_view, ",
+         "inline std::optional<Draft> draft_named(std::string_view name, "),
+        (LINUX, "::open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)",
+         "::open(file_of(name).c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600)"),
+        (LINUX, "  if (!fd) {\n    if (errno == EOPNOTSUPP",
+         "  if (!fd && errno == EEXIST) return std::nullopt;\n"
+         "  if (fd) linux_only::try_lock(fd.get(), linux_only::Lock::read);\n"
+         "  if (!fd) {\n    if (errno == EOPNOTSUPP"),
+        (LINUX, 'NDSHM_CRASH_POINT("create: locked");', 'NDSHM_CRASH_POINT("create: locked"); return true;'),
+    ]),
+    Mutant("the process id of the creator instead of a lock", FIGHT, [
+        (LINUX, "if (!linux_only::try_lock(fd.get(), linux_only::Lock::write)) return Swept::kept;", ""),
+        ("segment.hpp", 'return kind_of(describe(object, "sweep: "));',
+         'const Description found = describe(object, "sweep: ");'
+         "if (::kill(static_cast<pid_t>(found.control.creator_pid), 0) == 0) return os::Kind::foreign;"
+         "return kind_of(found);"),
+    ]),
+    Mutant("a sweeper does not look again whether the name is left", FIGHT,
+           [(LINUX, "if (!object.has_name()) return Swept::absent;", "")]),
+    Mutant("the last one out does not sweep", ("torture", "clean", "20", "1"),
+           [("segment.hpp", 'NDSHM_CRASH_POINT("detach: closed");\n    if (!name_.empty()) sweep_name(name_);', "")]),
+    Mutant("nobody takes a lock", FIGHT,
+           [(LINUX, "return retry_on_signal([&] { return ::fcntl(fd, F_OFD_SETLK, &range); }) == 0;", "return fd >= 0;")]),
+
+    # ---- the life of a segment ------------------------------------------------------------------------------------
+    Mutant("a failed attach closes without sweeping", ("life",),
+           [("segment.hpp", "    if (!name.empty()) sweep_name(name);\n    throw;", "    throw;")]),
+    Mutant("attach takes what it opened for what has the name", ("life",),
+           [(LINUX, "if (!idle.has_name()) continue;", "")]),
+    Mutant("the dead are attached", ("life",),
+           [(LINUX, "if (kind_of(idle) != Kind::persistent) return std::nullopt;", "")]),
+    Mutant("attach leaves the dead lying", ("life",),
+           [("segment.hpp", "    sweep_name(name);\n    return nullptr;", "    return nullptr;")]),
+    Mutant("persistent segments are swept like others", ("life",),
+           [("segment.hpp", "return is_persistent(description) ? os::Kind::persistent : os::Kind::shared;",
+             "return os::Kind::shared;")]),
+    Mutant("create never sweeps in passing", ("life",),
+           [("segment.hpp", "if (named && MappingTable::instance().is_time_to_sweep()) sweep_all();", "")]),
+    Mutant("remove does not end a persistent segment", ("life",),
+           [("registry.hpp", "control.flags & ~detail::flag_persistent", "control.flags")]),
+    Mutant("attach does not wait", ("life",),
+           [("segment.hpp", "watch->wait(left);", 'throw Error(errc::timed_out, subject);')]),
+    Mutant("the mode of a named segment is left to chance", ("life",),
+           [(LINUX, '  NDSHM_CRASH_POINT("create: opened");\n  if (::fchmod(', '  if (false && ::fchmod(')]),
+    Mutant("mapped segments keep their descriptors", ("life",), [(LINUX, "if (named) fd_.close();", "(void)named;")]),
+
+    # ---- other users ----------------------------------------------------------------------------------------------
+    Mutant("segments of other users are attached unasked", ("users",),
+           [(LINUX, "if (!any_owner && object.user() != ::geteuid())", "if (false)")]),
+    Mutant("anonymous memory keeps the mode 0777", ("life",),
+           [(LINUX, '"memfd_create");\n  if (::fchmod(', '"memfd_create");\n  if (false && ::fchmod(')]),
+
+    # ---- memory ---------------------------------------------------------------------------------------------------
+    Mutant("create does not reserve the elements", ("memory",),
+           [("segment.hpp", "return os::commit(draft.descriptor(), 0, bytes);", "return {};")]),
+    Mutant("create does not reserve the control page", ("memory",),
+           [("segment.hpp",
+             "if (const auto error = os::commit(draft.descriptor(), layout.control_offset, control_bytes)) return error;",
+             "")]),
+    Mutant("memory that the dead hold stays lost", ("memory",), [
+        ("segment.hpp", "if (error && sweep_all() > 0) error = take();", ""),
+        ("segment.hpp", "if (named && MappingTable::instance().is_time_to_sweep()) sweep_all();", "")]),
+    Mutant("anonymous memory can be cut off under its readers", ("memory",),
+           [(LINUX, "F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW", "F_GETFD, 0")]),
+    Mutant("huge pages are not asked for", ("memory",),
+           [("segment.hpp", "huge && bytes >= huge_page && os::huge_pages_are_on(named)", "false && huge_page > 0 && huge")]),
+    Mutant("running out while populating huge pages is no error", ("memory",),
+           [("segment.hpp", "if (error != std::errc::not_supported) return error;", "if (!error) return error;"),
+            ("segment.hpp", "return os::commit(draft.descriptor(), 0, bytes);", "return {};")]),
+
+    # ---- the array ------------------------------------------------------------------------------------------------
+    Mutant("another shape is broadcast on assignment", ("array",),
+           [("shared_array.hpp", "require_shape_of(expression.derived_cast());\n    semantic_base::operator=(expression);",
+             "semantic_base::operator=(expression);")]),
+    Mutant("another shape is broadcast by noalias", ("array",),
+           [("shared_array.hpp",
+             "if constexpr (!xt::is_xscalar<E>::value) require_shape_of(expression.derived_cast());", "")]),
+    Mutant("another shape is broadcast by noalias +=", ("array",),
+           [("shared_array.hpp",
+             "require_shape_of(expression.derived_cast());\n    semantic_base::computed_assign(expression);",
+             "semantic_base::computed_assign(expression);")]),
+    Mutant("a moved-from array keeps its shape", ("array",),
+           [("shared_array.hpp", "storage_(std::move(other.storage_)),\n        creator_(other.creator_) {\n    other.clear();",
+             "storage_(std::move(other.storage_)),\n        creator_(other.creator_) {")]),
+    Mutant("filling a strided view fills what lies between", ("array",),
+           [("shared_array.hpp",
+             "std::fill(this->template begin<iteration_order>(), this->template end<iteration_order>(), value);",
+             "container_base::fill(value);")]),
+    Mutant("a strided view is assigned as if it were dense", ("array",),
+           [("shared_array.hpp", "this->template begin<iteration_order>());\n  }\n\n  void clear()",
+             "storage_.begin());\n  }\n\n  void clear()")]),
+    Mutant("threads that race map twice", ("threads",),
+           [("segment.hpp", "if (auto other = entry.lock()) return other;", "")]),
+    Mutant("a read-only attach opens for writing", ("array",),
+           [(LINUX, "const int flags = (access == Access::read_write ? O_RDWR : O_RDONLY) | O_NOFOLLOW",
+             "const int flags = (access == Access::read_write ? O_RDWR : O_RDWR) | O_NOFOLLOW")]),
+    Mutant("a read-only attach of anonymous memory keeps the writable descriptor", ("array",),
+           [(LINUX, "const int flags = (access == Access::read_write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK;",
+             "const int flags = O_RDWR | O_CLOEXEC | O_NONBLOCK + 0 * static_cast<int>(access);")]),
+    Mutant("attach takes any element type", ("array",), [("shared_array.hpp", "if (type != wanted)", "if (false)")]),
+    Mutant("attach takes any order", ("array",), [("shared_array.hpp", "if (!lies_in(L))", "if (false)")]),
+    Mutant("create_or_attach takes any shape", ("array",),
+           [("shared_array.hpp",
+             "if (std::equal(header.shape.begin(), header.shape.end(), array.shape().begin())) return array;",
+             "return array;")]),
+    Mutant("a handle may mean another segment of the name", ("array",),
+           [("shared_array.hpp", "if (segment->uuid() != handle.uuid())", "if (false)")]),
+    Mutant("a handle may reach beyond the segment", ("array",),
+           [("shared_array.hpp", "!fits(handle.shape(), handle.strides(), header.itemsize, handle.offset(), segment->data_bytes())",
+             "false")]),
+    Mutant("a read-only handle can be attached for writing", ("array",),
+           [("shared_array.hpp", "if (handle.is_read_only() && !std::is_const_v<T>)", "if (false)")]),
+    Mutant("a handle of a foreign view is made", ("array",),
+           [("shared_array.hpp", "if (!detail::fits(shape, strides, sizeof(T), offset, from.data_bytes()))", "if (false)")]),
+    Mutant("a negative dimension is a very large one", ("array",),
+           [("shared_array.hpp", "if (extents[axis].negative)", "if (false)")]),
+    Mutant("products wrap", ("extents",), [("extents.hpp", "if (a != 0 && b > max_bytes / a) return std::nullopt;", "")]),
+    Mutant("sums wrap", ("extents",), [("extents.hpp", "if (a > max_bytes || b > max_bytes - a) return std::nullopt;", "")]),
+    Mutant("offsets beyond the buffer fit", ("extents",), [("extents.hpp", "if (!touched || offset > bytes) return false;",
+                                                          "if (!touched) return false;")]),
+
+    # ---- hostile segments -----------------------------------------------------------------------------------------
+    Mutant("a header need not be canonical", ("hostile_segments",),
+           [("control.hpp", "if (npy::format(header) != bytes)", "if (false)")]),
+    Mutant("a segment may be shorter than its header says", ("hostile_segments",),
+           [("control.hpp", "if (!layout || layout->total_bytes > size)", "if (!layout)")]),
+    Mutant("a header may be longer than the segment", ("hostile_segments",),
+           [("control.hpp", "if (total > size)", "if (false)")]),
+    Mutant("a control page needs no magic", ("hostile_segments",),
+           [("control.hpp", "if (page.magic != control_magic)", "if (false)")]),
+    Mutant("a control page of another byte order is taken", ("hostile_segments",),
+           [("control.hpp", "if (page.byte_order != control_byte_order)", "if (false)")]),
+    Mutant("a control page of another version is taken", ("hostile_segments",),
+           [("control.hpp", "if (page.format != control_format)", "if (false)")]),
+    Mutant("a control page of another ABI is taken", ("hostile_segments",),
+           [("control.hpp", "if (page.abi != control_abi)", "if (false)")]),
+    Mutant("unknown flags are ignored", ("hostile_segments",),
+           [("control.hpp", "(page.flags & ~known_flags) != 0 ||", "")]),
+    Mutant("the reserved word is ignored", ("hostile_segments",), [("control.hpp", " || page.reserved != 0", "")]),
+    Mutant("a segment needs no UUID", ("hostile_segments",),
+           [("control.hpp", "if (std::all_of(page.uuid.begin(), page.uuid.end(), [](std::uint8_t byte) { return byte == 0; }))",
+             "if (false)")]),
+    Mutant("symbolic links are followed", ("hostile_segments",),
+           [(LINUX, "O_RDONLY) | O_NOFOLLOW | O_NONBLOCK", "O_RDONLY) | O_NONBLOCK")]),
+    Mutant("a FIFO holds up the opener", ("hostile_segments",),
+           [(LINUX, "O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC", "O_NOFOLLOW | O_CLOEXEC")]),
+
+    # ---- processes ------------------------------------------------------------------------------------------------
+    Mutant("fork does not mind threads", ("process",),
+           [("process.hpp", "threads > 1 && !options.allow_threads", "false && threads > 1 && !options.allow_threads")]),
+    Mutant("an abandoned child is not killed", ("process",),
+           [("process.hpp", "    child_.kill();\n    try {", "    try {")]),
+    Mutant("an abandoned child is not reaped", ("process",), [("process.hpp", "      reap(true);\n", "")]),
+    Mutant("a fork ends its siblings", ("process",), [("process.hpp", " || !child_.is_ours()", "")]),
+    Mutant("the report of a child is waited for", ("process",),
+           [(UNIX_PROCESS, "::fcntl(end, F_SETFL, O_NONBLOCK);", "")]),
+
+    # ---- the portable path ----------------------------------------------------------------------------------------
+    Mutant("portable: attach does not look again at the lock file", FIGHT,
+           [(POSIX, 'NDSHM_CRASH_POINT("attach: locked");\n    if (!posix_only::stands(lock.get())) continue;', "")], True),
+    Mutant("portable: a sweeper does not look again at the lock file", FIGHT,
+           [(POSIX, "if (!posix_only::stands(lock.get())) return Swept::absent;", "")], True),
+    Mutant("portable: what is not complete counts as foreign", STEPS,
+           [(POSIX, "mark == posix_only::Mark::complete && kind_of(object)", "kind_of(object)")], True),
+    Mutant("portable: what is not complete is looked at", STEPS,
+           [(POSIX, "if (posix_only::mark_of(object.lock()) != posix_only::Mark::complete) return std::nullopt;", "")], True),
+    Mutant("portable: create does not look again at the lock file", FIGHT,
+           [(POSIX, "if (!posix_only::stands(lock.get())) continue;  // a sweeper removed it before we had it", "")], True),
+]

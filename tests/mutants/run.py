@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSL-1.0
+"""Takes the safety checks out of the library, one at a time, and sees to it that a test fails each time.
+
+    run.py [--only TEXT] [--cxx g++] [--jobs 2]
+
+A mutant is a change of a private copy of the headers: text that stands there exactly once, and what takes its place. It
+is killed when its test fails, crashes or does not end. A mutant that survives means that a check is not tested.
+"""
+
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from mutants import MUTANTS
+
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+INCLUDE = TESTS.parent / "include"
+SECONDS = 120  # far more than any of the tests needs
+
+
+def copy_with(mutant, folder):
+    include = folder / "include"
+    shutil.copytree(INCLUDE, include)
+    for name, old, new in mutant.changes:
+        path = include / "ndshm" / name
+        text = path.read_text()
+        if text.count(old) != 1:
+            sys.exit(f"{mutant.name}: this stands {text.count(old)} times in {name}, not once:\n{old}")
+        path.write_text(text.replace(old, new))
+    return include
+
+
+def build(cxx, include, test, portable, folder):
+    program = folder / "program"
+    catch = test[0] != "torture"
+    sources = [TESTS / ("torture/torture.cpp" if not catch else f"{test[0]}.cpp")]
+    command = [cxx, "-std=c++20", "-O1", "-w", "-pthread", f"-I{include}", "-DNDSHM_CRASH_POINTS"]
+    command += ["-DNDSHM_PORTABLE_POSIX"] if portable else []
+    command += [str(s) for s in sources] + ([str(catch_main(cxx))] if catch else []) + ["-o", str(program)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return program, done
+
+
+def catch_main(cxx):
+    """Catch2's own part, compiled once."""
+    folder = pathlib.Path(tempfile.gettempdir()) / f"ndshm-mutants-{TESTS.stat().st_ino}"
+    folder.mkdir(exist_ok=True)
+    object_file = folder / "main.o"
+    if not object_file.exists():
+        subprocess.run([cxx, "-std=c++20", "-O1", "-c", f"-I{INCLUDE}", str(TESTS / "main.cpp"), "-o", str(object_file)],
+                       check=True)
+    return object_file
+
+
+def apart(command):
+    """The command with a /dev/shm of its own, where that is allowed: what a broken library leaves goes with it."""
+    if os.geteuid() != 0:
+        return command
+    return ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs tmpfs /dev/shm && exec "$@"', "sh", *command]
+
+
+def try_out(cxx, mutant):
+    """How the mutant fared, and whether it was killed."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        include = copy_with(mutant, folder)
+        program, built = build(cxx, include, mutant.test, mutant.portable, folder)
+        if built.returncode != 0:
+            return "DOES NOT COMPILE\n" + built.stderr[:2000], False
+        process = subprocess.Popen(apart([str(program), *mutant.test[1:]]), stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True)
+        try:
+            output, _ = process.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            subprocess.run(["pkill", "-KILL", "-s", str(process.pid)], check=False)
+            process.communicate()
+            return "killed: the test does not end", True
+        if process.returncode == 0:
+            return "SURVIVED", False
+        lines = [line.strip() for line in output.splitlines() if line.strip()]
+        broken = [line for line in lines if line.endswith(tuple("123456789")) and ": " in line and "violat" not in line
+                  and line.split(":")[0] in VIOLATIONS]
+        return "killed: " + ("; ".join(broken) if broken else next((s for s in lines if "FAILED" in s), lines[-1] if lines else "crash")), True
+
+
+VIOLATIONS = ("live segments removed", "names bound to another segment", "half-built segments seen", "unexpected errors",
+              "leaked after a sweep", "names left by clean exits without kills", "dead segments attached")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="only mutants with this text in their name")
+    parser.add_argument("--cxx", default="g++")
+    parser.add_argument("--jobs", type=int, default=2)
+    arguments = parser.parse_args()
+    chosen = [m for m in MUTANTS if arguments.only in m.name]
+    catch_main(arguments.cxx)
+    alive = 0
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        for mutant, (story, killed) in zip(chosen, pool.map(lambda m: try_out(arguments.cxx, m), chosen)):
+            print(f"{mutant.name:58} {mutant.test[0]:17} {story}", flush=True)
+            alive += not killed
+    print(f"{len(chosen) - alive} passed, {alive} failed")
+    return 1 if alive else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
