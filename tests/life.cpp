@@ -8,6 +8,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <functional>
 
 #include "catch.hpp"
@@ -291,14 +292,15 @@ TEST_CASE("the mappings of many arrays cost no descriptors") {
 TEST_CASE("running out of descriptors is an error that says so, and loses nothing") {
   const std::string name = unique_name();
   const auto array = ndshm::create<int>(name, {1});
-  const ndshm::ExitStatus status = ndshm::fork([&] {
-                                     struct rlimit limit {};
-                                     ::getrlimit(RLIMIT_NOFILE, &limit);
-                                     limit.rlim_cur = 0;
-                                     ::setrlimit(RLIMIT_NOFILE, &limit);
-                                     ndshm::attach<const int, 1>(name);
-                                   }).wait();
-  CHECK(status.exception().find("ulimit -n") != std::string::npos);
+  struct rlimit limit {};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
+  const struct rlimit none { 0, limit.rlim_max };
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const auto error = error_of([&] { ndshm::attach<const int, 1>(name); });
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
+  REQUIRE(error);
+  CHECK(error->code() == errc::system_error);
+  CHECK(std::string(error->what()).find("ulimit -n") != std::string::npos);
   CHECK(ndshm::exists(name));
 }
 
@@ -320,7 +322,10 @@ TEST_CASE("an attach that fails after the last holder has left removes the segme
   struct rlimit limit {};
   REQUIRE(::getrlimit(RLIMIT_AS, &limit) == 0);
   const rlimit before = limit;
-  limit.rlim_cur = 1;  // no further mapping can be had
+  // A small mapping can still be had, one of 4 MiB cannot.
+  std::size_t pages = 0;
+  REQUIRE(std::ifstream("/proc/self/statm") >> pages);
+  limit.rlim_cur = pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) + (1 << 20);
   at_point = [&](std::string_view where) {
     if (where == "attach: locked") {
       holder.go_on();  // it leaves, and cannot remove the name because this process holds it

@@ -38,7 +38,10 @@ void between_users(const std::function<void(const std::function<void()>&)>& owne
   int to_owner[2] = {};
   REQUIRE(::pipe(to_stranger) == 0);
   REQUIRE(::pipe(to_owner) == 0);
+  // Each keeps its own ends alone: when one of them ends early, the other one reads the end of the pipe.
   ndshm::Process first = ndshm::fork([&] {
+    ::close(to_stranger[0]);
+    ::close(to_owner[1]);
     become(one);
     owner([&] {
       char byte = 'g';
@@ -46,15 +49,17 @@ void between_users(const std::function<void(const std::function<void()>&)>& owne
     });
   });
   ndshm::Process second = ndshm::fork([&] {
+    ::close(to_stranger[1]);
+    ::close(to_owner[0]);
     become(other);
     char byte = 0;
     if (::read(to_stranger[0], &byte, 1) != 1) return 97;
     const int code = stranger();
     return ::write(to_owner[1], &byte, 1) == 1 ? code : 96;
   });
+  for (const int end : {to_stranger[0], to_stranger[1], to_owner[0], to_owner[1]}) ::close(end);
   CHECK(second.wait().to_string() == "exit code 0");
   CHECK(first.wait().to_string() == "exit code 0");
-  for (const int end : {to_stranger[0], to_stranger[1], to_owner[0], to_owner[1]}) ::close(end);
 }
 
 }  // namespace

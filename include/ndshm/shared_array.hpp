@@ -459,18 +459,23 @@ struct FixedRank<std::array<I, N>> : std::integral_constant<std::size_t, N> {};
 template <std::size_t... X>
 struct FixedRank<xt::fixed_shape<X...>> : std::integral_constant<std::size_t, sizeof...(X)> {};
 
-/// The rank of an array of N dimensions (or deduced) made in the shape S.
+/// The rank of an array of N dimensions (or deduced) made in the shape S; 0 where neither tells.
 template <std::size_t N, class S>
 constexpr std::size_t rank_for() {
-  constexpr std::size_t fixed = FixedRank<S>::value;
-  static_assert(N != deduced || fixed != deduced,
-                "ndshm: this shape does not say its number of dimensions; write it: create<T, N>, copy_of<N>");
-  return N != deduced ? N : fixed != deduced ? fixed : 0;
+  if (N != deduced) return N;
+  return FixedRank<S>::value != deduced ? FixedRank<S>::value : 0;
 }
 
-/// Whether a shape of type S can be one of N dimensions.
-template <class S, std::size_t N>
-concept ShapeOfRank = N == deduced || FixedRank<S>::value == deduced || FixedRank<S>::value == N;
+/// The sentence for it. Not in rank_for, which compilers ask of shapes that they do not take in the end.
+template <std::size_t N, class S>
+constexpr void require_rank() {
+  static_assert(N != deduced || FixedRank<S>::value != deduced,
+                "ndshm: this shape does not say its number of dimensions; write it: create<T, N>, copy_of<N>");
+}
+
+/// The array that create<T, N, L> makes in the shape S.
+template <class T, std::size_t N, layout L, class S>
+using ArrayFor = SharedArray<T, rank_for<N, S>(), L>;
 
 /// Shapes that are no braced list: std::array, std::vector, what shape() of an expression returns.
 template <class S>
@@ -479,6 +484,10 @@ concept ShapeRange = std::same_as<S, Scalar> || requires(const S& shape) {
   requires !std::same_as<std::decay_t<decltype(*shape.begin())>, char>;
   shape.size();
 };
+
+/// Those that can be a shape of N dimensions.
+template <class S, std::size_t N>
+concept ShapeFor = ShapeRange<S> &&(N == deduced || FixedRank<S>::value == deduced || FixedRank<S>::value == N);
 
 template <std::size_t N, class S>
 std::array<Extent, N> extents_of(const S& shape, const std::string& subject) {
@@ -589,6 +598,7 @@ SharedArray<T, N, L> create_or_attach(std::string_view name, const S& shape, con
 template <std::size_t N, layout L, class E>
 auto copy_of(const Name& name, const E& expression, const CreateOptions& options) {
   using T = std::remove_const_t<typename E::value_type>;
+  require_rank<N, typename E::shape_type>();
   constexpr std::size_t rank = rank_for<N, typename E::shape_type>();
   return create<T, rank, L>(name, expression.shape(), options, "copy_of",
                             [&](SharedArray<T, rank, L> array) { array.assign(expression); });
@@ -612,14 +622,16 @@ template <class T, std::size_t N, layout L = layout::row_major>
 SharedArray<T, N, L> create(const Extent (&shape)[N], const CreateOptions& options = {}) {
   return detail::create<T, N, L>(std::nullopt, std::span(shape), options);
 }
-template <class T, std::size_t N = detail::deduced, layout L = layout::row_major, detail::ShapeRange S = detail::Scalar>
-requires detail::ShapeOfRank<S, N> SharedArray < T, detail::rank_for<N, S>()
-, L > create(std::string_view name, const S& shape, const CreateOptions& options = {}) {
+template <class T, std::size_t N = detail::deduced, layout L = layout::row_major,
+          detail::ShapeFor<N> S = detail::Scalar>
+detail::ArrayFor<T, N, L, S> create(std::string_view name, const S& shape, const CreateOptions& options = {}) {
+  detail::require_rank<N, S>();
   return detail::create<T, detail::rank_for<N, S>(), L>(name, shape, options);
 }
-template <class T, std::size_t N = detail::deduced, layout L = layout::row_major, detail::ShapeRange S = detail::Scalar>
-requires detail::ShapeOfRank<S, N> SharedArray < T, detail::rank_for<N, S>()
-, L > create(const S& shape, const CreateOptions& options = {}) {
+template <class T, std::size_t N = detail::deduced, layout L = layout::row_major,
+          detail::ShapeFor<N> S = detail::Scalar>
+detail::ArrayFor<T, N, L, S> create(const S& shape, const CreateOptions& options = {}) {
+  detail::require_rank<N, S>();
   return detail::create<T, detail::rank_for<N, S>(), L>(std::nullopt, shape, options);
 }
 
@@ -633,10 +645,12 @@ SharedArray<T, N, L> create_or_attach(std::string_view name, const Extent (&shap
                                       const AttachOptions& attach_options = {}) {
   return detail::create_or_attach<T, N, L>(name, std::span(shape), create_options, attach_options);
 }
-template <class T, std::size_t N = detail::deduced, layout L = layout::row_major, detail::ShapeRange S = detail::Scalar>
-requires detail::ShapeOfRank<S, N> SharedArray < T, detail::rank_for<N, S>()
-, L > create_or_attach(std::string_view name, const S& shape, const CreateOptions& create_options = {},
-                       const AttachOptions& attach_options = {}) {
+template <class T, std::size_t N = detail::deduced, layout L = layout::row_major,
+          detail::ShapeFor<N> S = detail::Scalar>
+detail::ArrayFor<T, N, L, S> create_or_attach(std::string_view name, const S& shape,
+                                              const CreateOptions& create_options = {},
+                                              const AttachOptions& attach_options = {}) {
+  detail::require_rank<N, S>();
   return detail::create_or_attach<T, detail::rank_for<N, S>(), L>(name, shape, create_options, attach_options);
 }
 

@@ -303,7 +303,8 @@ inline Object open_descriptor(int number, Access access, const std::string& subj
   return {std::move(fd), {}, access, subject};
 }
 
-inline Object open_process_descriptor(std::uint64_t pid, int, Access, const std::string& subject) {
+inline Object open_process_descriptor(std::uint64_t pid, int number, Access access, const std::string& subject) {
+  if (pid == process_id()) return open_descriptor(number, access, subject);
   throw Error(errc::unsupported,
               subject + "the portable path cannot open a descriptor of process " + std::to_string(pid),
               "let the process inherit it (Handle::as_inherited), or give the array a name");
