@@ -37,7 +37,7 @@ struct SegmentLayout {
   std::size_t total_bytes;
 };
 
-inline constexpr std::size_t control_alignment = 64 * 1024;
+inline constexpr std::size_t control_alignment = std::size_t{64} * 1024;
 inline constexpr std::size_t control_bytes = 4096;
 
 /// Nothing where the segment would be larger than an address can say.

@@ -116,7 +116,7 @@ struct ElementCheck {
                 "ndshm: describe this struct after its definition: NDSHM_STRUCT(Type, member, member)");
   static_assert(!bare || address || !copyable || known || std::is_class_v<T>,
                 "ndshm: NumPy has no such arithmetic type (bfloat16, 128-bit integers and unions are not supported)");
-  static constexpr bool value = bare && !address && copyable && known;
+  static constexpr bool shareable = bare && !address && copyable && known;
 };
 
 template <class Member>
@@ -130,7 +130,7 @@ Field make_field(std::string_view name, std::size_t offset) {
       static_assert(std::tuple_size_v<M> > 0, "ndshm: a std::array without elements has no bytes to share");
       field.shape.push_back(std::tuple_size_v<M>);
       self(self, std::type_identity<typename M::value_type>{});
-    } else if constexpr (ElementCheck<M>::value) {
+    } else if constexpr (ElementCheck<M>::shareable) {
       field.descr = descr<M>();
     }
   };

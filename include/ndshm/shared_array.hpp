@@ -130,11 +130,6 @@ namespace detail {
 
 struct ArrayAccess;  // how the free functions below make an array
 
-template <class T>
-struct CheckedElement {  // the first base of SharedArray, so that its sentence comes before anything else
-  static_assert(sizeof(ElementCheck<std::remove_const_t<T>>) > 0);  // instantiates it
-};
-
 }  // namespace detail
 
 /// An N-dimensional array of T whose elements lie in shared memory, and an xtensor expression and container like any
@@ -148,7 +143,7 @@ struct CheckedElement {  // the first base of SharedArray, so that its sentence 
 /// The memory stays mapped as long as any array or view of this process uses it. Elements are shared between processes
 /// without any ordering of their own: like threads, processes that write what others read need to synchronise.
 template <class T, std::size_t N, layout L>
-class SharedArray : private detail::CheckedElement<T>,
+class SharedArray : private detail::ElementCheck<std::remove_const_t<T>>,  // its sentence comes before all else
                     public xt::xstrided_container<SharedArray<T, N, L>>,
                     public xt::xview_semantic<SharedArray<T, N, L>> {
   static_assert(L != layout::any, "ndshm: L is row_major, column_major or dynamic");
@@ -554,7 +549,7 @@ SharedArray<T, N, L> create(const Name& name, const S& shape, const CreateOption
 
 template <class T, std::size_t N, layout L, class S>
 SharedArray<T, N, L> create(const Name& name, const S& shape, const CreateOptions& options) {
-  if constexpr (ElementCheck<std::remove_const_t<T>>::value) {
+  if constexpr (ElementCheck<std::remove_const_t<T>>::shareable) {
     return create<T, N, L>(name, shape, options, "create", [](const SharedArray<T, N, L>&) {});
   }
 }
@@ -572,25 +567,27 @@ inline bool appears(const std::string& name, owner whose) {
 template <class T, std::size_t N, layout L, class S>
 SharedArray<T, N, L> create_or_attach(std::string_view name, const S& shape, const CreateOptions& create_options,
                                       const AttachOptions& attach_options) {
-  const std::string subject = detail::subject("create_or_attach", name);
-  const std::string checked = checked_name(name, subject);
-  const npy::Header header = header_for<T, L>(extents_of<N>(shape, subject), subject);
-  os::Patience patience(std::max<std::chrono::nanoseconds>(attach_options.timeout, std::chrono::seconds(10)));
-  for (;;) {
-    if (auto segment = Segment::try_attach(checked, Access::read_write, attach_options.owner, subject)) {
-      auto array = attach_whole<T, N, L>(std::move(segment), subject, false);
-      if (std::equal(header.shape.begin(), header.shape.end(), array.shape().begin())) return array;
-      throw Error(errc::shape_mismatch,
-                  subject + "it has the shape " + format_tuple(array.shape()) + ", not " + format_tuple(header.shape));
-    }
-    try {
-      return attach_whole<T, N, L>(Segment::create(checked, header, create_options, subject, [](std::byte*) {}),
-                                   subject, true);
-    } catch (const Error& error) {
-      const bool lost_race = error.condition() == errc::already_exists && patience.wait();
-      // Another process may have taken the memory for this very array and still be filling it: it gets a second.
-      const bool overtaken = error.condition() == errc::out_of_memory && appears(checked, attach_options.owner);
-      if (!lost_race && !overtaken) throw;
+  if constexpr (ElementCheck<std::remove_const_t<T>>::shareable) {
+    const std::string subject = detail::subject("create_or_attach", name);
+    const std::string checked = checked_name(name, subject);
+    const npy::Header header = header_for<T, L>(extents_of<N>(shape, subject), subject);
+    os::Patience patience(std::max<std::chrono::nanoseconds>(attach_options.timeout, std::chrono::seconds(10)));
+    for (;;) {
+      if (auto segment = Segment::try_attach(checked, Access::read_write, attach_options.owner, subject)) {
+        auto array = attach_whole<T, N, L>(std::move(segment), subject, false);
+        if (std::equal(header.shape.begin(), header.shape.end(), array.shape().begin())) return array;
+        throw Error(errc::shape_mismatch, subject + "it has the shape " + format_tuple(array.shape()) + ", not " +
+                                              format_tuple(header.shape));
+      }
+      try {
+        return attach_whole<T, N, L>(Segment::create(checked, header, create_options, subject, [](std::byte*) {}),
+                                     subject, true);
+      } catch (const Error& error) {
+        const bool lost_race = error.condition() == errc::already_exists && patience.wait();
+        // Another process may have taken the memory for this very array and still be filling it: it gets a second.
+        const bool overtaken = error.condition() == errc::out_of_memory && appears(checked, attach_options.owner);
+        if (!lost_race && !overtaken) throw;
+      }
     }
   }
 }

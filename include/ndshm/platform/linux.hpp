@@ -155,10 +155,8 @@ inline std::optional<Draft> draft_named(std::string_view, std::size_t bytes, uns
 }
 
 inline Draft draft_anonymous(std::size_t bytes, unsigned mode, const std::string& subject) {
-#if !defined(MFD_NOEXEC_SEAL)
-  constexpr unsigned MFD_NOEXEC_SEAL = 8;
-#endif
-  Descriptor fd(::memfd_create("ndshm", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL));
+  constexpr unsigned noexec_seal = 8;  // MFD_NOEXEC_SEAL, which glibc 2.36 does not know
+  Descriptor fd(::memfd_create("ndshm", MFD_CLOEXEC | MFD_ALLOW_SEALING | noexec_seal));
   if (!fd && errno == EINVAL) fd = Descriptor(::memfd_create("ndshm", MFD_CLOEXEC | MFD_ALLOW_SEALING));  // before 6.3
   if (!fd) throw refused(last_error(), subject, "memfd_create");
   if (::fchmod(fd.get(), static_cast<mode_t>(mode)) != 0) throw refused(last_error(), subject, "fchmod");
@@ -350,14 +348,12 @@ inline bool huge_pages_are_on(bool named) {
 
 /// Asks for huge pages and touches every page. `unsupported` where the kernel cannot (before 5.14).
 inline std::error_code populate_huge(void* address, std::size_t bytes) {
-#if !defined(MADV_POPULATE_WRITE)
-  constexpr int MADV_POPULATE_WRITE = 23;
-#endif
+  constexpr int populate_write = 23;  // MADV_POPULATE_WRITE, which older headers do not know
   constexpr std::size_t piece = std::size_t{64} << 20;
   if (::madvise(address, bytes, MADV_HUGEPAGE) != 0) return std::make_error_code(std::errc::not_supported);
   for (std::size_t done = 0; done < bytes;) {
     const std::size_t length = std::min(piece, bytes - done);
-    if (::madvise(static_cast<char*>(address) + done, length, MADV_POPULATE_WRITE) != 0) {
+    if (::madvise(static_cast<char*>(address) + done, length, populate_write) != 0) {
       if (errno == EINTR) continue;
       if (errno == EINVAL) return std::make_error_code(std::errc::not_supported);
       if (errno == EFAULT) errno = ENOSPC;  // how a full tmpfs answers this call

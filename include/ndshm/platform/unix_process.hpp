@@ -2,7 +2,7 @@
 // unix_process.hpp: child processes of POSIX systems, for process.hpp. Nothing outside platform/ includes it.
 #pragma once
 
-#include <signal.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's, for ::kill
 #include <sys/wait.h>
 
 #include <array>
