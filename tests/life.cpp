@@ -183,7 +183,7 @@ TEST_CASE("attach waits for a name that is still to come") {
   const auto array = ndshm::copy_of(name, xt::xtensor<int, 1>{1, 2, 3, 9});
   CHECK(waiting.wait().to_string() == "exit code 0");
   const std::string never = unique_name();
-  CHECK_ERROR((ndshm::attach<int, 1>(never, {.timeout = 20ms})), errc::timed_out, "within 0.02");
+  CHECK_ERROR((ndshm::attach<int, 1>(never, {.timeout = 20ms})), errc::timed_out, "within 0.02 s [ndshm.timed_out]");
   CHECK_ERROR((ndshm::attach<int, 1>(never, {.timeout = -1s})), errc::not_found, "");
 }
 

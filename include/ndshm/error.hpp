@@ -130,6 +130,13 @@ inline std::string format_bytes(std::uint64_t bytes) {
   return text.data();
 }
 
+/// "0.25 s", "60 s": a duration for people.
+inline std::string format_seconds(double seconds) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%g s", seconds);
+  return text.data();
+}
+
 /// Appends `(2000, 10)`, `(5,)`, `()`: a shape as Python writes it.
 template <class Numbers>
 void append_tuple(std::string& text, const Numbers& numbers) {

@@ -379,7 +379,7 @@ inline std::shared_ptr<Segment> Segment::attach(const std::string& name, Access 
     const std::chrono::nanoseconds left = options.timeout - (std::chrono::steady_clock::now() - start);
     if (left <= std::chrono::nanoseconds(0)) {
       throw Error(errc::timed_out, subject + "no such segment appeared within " +
-                                       std::to_string(std::chrono::duration<double>(options.timeout).count()) + " s");
+                                       format_seconds(std::chrono::duration<double>(options.timeout).count()));
     }
     if (watch) {
       watch->wait(left);
