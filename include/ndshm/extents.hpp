@@ -73,9 +73,11 @@ inline Strides contiguous_strides(ShapeView shape, std::size_t itemsize, bool fo
 /// array is contiguous in every order.
 inline bool is_contiguous(ShapeView shape, StridesView strides, std::size_t itemsize, bool fortran_order) {
   if (is_empty(shape)) return true;
-  const Strides dense = contiguous_strides(shape, itemsize, fortran_order);
-  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
-    if (shape[axis] != 1 && strides[axis] != dense[axis]) return false;
+  auto dense = static_cast<std::ptrdiff_t>(itemsize);
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    const std::size_t axis = fortran_order ? i : shape.size() - 1 - i;
+    if (shape[axis] != 1 && strides[axis] != dense) return false;
+    dense *= static_cast<std::ptrdiff_t>(shape[axis]);
   }
   return true;
 }

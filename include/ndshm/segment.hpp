@@ -22,6 +22,7 @@
 #include <ndshm/npy.hpp>
 #include <ndshm/options.hpp>
 #include <ndshm/platform/platform.hpp>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -52,7 +53,7 @@ class MappingTable {
 
   /// Adds a segment, or returns the one that another thread added meanwhile.
   std::shared_ptr<Segment> add(const std::shared_ptr<Segment>& segment);
-  void forget(const Segment& segment);
+  void forget(const Segment& segment) noexcept;
 
   /// Whether create() should look for what dead processes left: every time while there are few segments, and so rarely
   /// when there are many that a create costs the same on average.
@@ -220,10 +221,13 @@ inline std::shared_ptr<Segment> MappingTable::add(const std::shared_ptr<Segment>
   return segment;
 }
 
-inline void MappingTable::forget(const Segment& segment) {
+inline void MappingTable::forget(const Segment& segment) noexcept {
   const std::scoped_lock lock(mutex_);
-  const auto found = segments_.find(key_of(segment));
-  if (found != segments_.end() && found->second.expired()) segments_.erase(found);
+  try {
+    const auto found = segments_.find(key_of(segment));
+    if (found != segments_.end() && found->second.expired()) segments_.erase(found);
+  } catch (const std::bad_alloc&) {  // no memory for the key: the entry stays, and leads nowhere
+  }
 }
 
 /// Calls `attempt` until it returns something that is true; in between sweeps the name, which only the dead may lose.
