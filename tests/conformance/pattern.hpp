@@ -79,11 +79,12 @@ void set_pattern(T& object, std::uint64_t seed, std::uint64_t element) {
 }
 
 template <class T>
-bool has_pattern(T object, std::uint64_t seed, std::uint64_t element) {
+bool has_pattern(const T& object, std::uint64_t seed, std::uint64_t element) {
   std::uint64_t count = 0;
   bool same = true;
   auto compare = [&]<class S>(S& scalar) { same = same && scalar == scalar_of<S>(key_of(seed, element, count++)); };
-  visit_scalars(object, compare);
+  T copy = object;
+  visit_scalars(copy, compare);
   return same;
 }
 
