@@ -131,6 +131,14 @@ TEST_CASE("a handle's text gives the same handle back") {
   }
 }
 
+TEST_CASE("a handle can be made to grant reading only") {
+  const Handle handle = usual(at(1234, 7));
+  const Handle read_only = handle.as_read_only();
+  CHECK(read_only.to_string() == text_of("pid=1234:fd=7", "shape=2000,10:strides=80,8:offset=0:access=ro"));
+  CHECK(read_only.as_read_only() == read_only);
+  CHECK_FALSE(handle.is_read_only());
+}
+
 TEST_CASE("handles differ when any part of them does") {
   const Handle handle(named("a"), uuid, "<f8", {3}, {8}, 8, false);
   Uuid other_uuid = uuid;

@@ -2,6 +2,7 @@
 // process.cpp: functions in child processes, and how they end.
 #include <sys/wait.h>
 
+#include <chrono>
 #include <csignal>
 #include <iostream>
 #include <stdexcept>
@@ -62,7 +63,9 @@ TEST_CASE("wait can be called again, poll does not wait") {
   });
   CHECK(child.poll() == nullptr);
   CHECK(child.running());
+  CHECK(child.wait_for(std::chrono::milliseconds(1)) == nullptr);
   REQUIRE(::write(gate[1], "x", 1) == 1);
+  REQUIRE(child.wait_for(std::chrono::nanoseconds::max()) != nullptr);
   CHECK(child.wait().exit_code() == 4);
   CHECK(child.wait().exit_code() == 4);
   REQUIRE(child.poll() != nullptr);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <boost/core/demangle.hpp>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -73,6 +74,8 @@ class Process {
 
   /// No process.
   Process() = default;
+  /// Takes over a child that was just started: what fork() and spawn() do.
+  explicit Process(detail::os::Child child) : child_(std::move(child)) {}
   Process(Process&&) noexcept = default;
   Process& operator=(Process&& other) noexcept {
     if (this != &other) {
@@ -102,23 +105,22 @@ class Process {
   /// The same without waiting: nullptr while the child runs.
   const ExitStatus* poll();
 
+  /// Waits at most `limit`: nullptr when the child still runs then. Woken by its end where the system can do that
+  /// (Linux); elsewhere it is noticed within 20 ms.
+  const ExitStatus* wait_for(std::chrono::nanoseconds limit);
+
   /// Sends SIGKILL, unless the child has been reaped. wait() then tells the signal.
   void kill() noexcept {
     if (!status_) child_.kill();
   }
 
  private:
-  template <class Function>
-  friend Process fork(Function&& function, ForkOptions options);
-
-  explicit Process(detail::os::Child child) : child_(std::move(child)) {}
-
-  const ExitStatus* reap(bool wait);
+  const ExitStatus* reap(std::optional<std::chrono::nanoseconds> limit);
   void end() noexcept {
     if (!child_ || status_ || !child_.is_ours()) return;
     child_.kill();
     try {
-      reap(true);
+      reap(std::nullopt);
     } catch (const Error&) {  // somebody else reaped it: it is gone all the same
     }
   }
@@ -127,10 +129,36 @@ class Process {
   std::optional<ExitStatus> status_;
 };
 
+namespace detail {
+
+/// Runs a child's function: the exit code. The exception that leaves it is reported to the parent, or printed when no
+/// parent listens.
+template <class Function>
+int run_and_report(Function& function) {
+  static_assert(std::is_invocable_v<Function&>, "ndshm: a child runs a function without parameters");
+  const auto report = [](const std::string& text) {
+    if (!os::report_to_parent(text)) std::cerr << text << std::endl;
+  };
+  try {
+    if constexpr (std::is_void_v<std::invoke_result_t<Function&>>) {
+      std::invoke(function);
+      return 0;
+    } else {
+      return static_cast<int>(std::invoke(function));
+    }
+  } catch (const std::exception& error) {
+    report(boost::core::demangle(typeid(error).name()) + ": " + error.what());
+  } catch (...) {
+    report("an exception that is no std::exception");
+  }
+  return Process::exception_exit_code;
+}
+
+}  // namespace detail
+
 template <class Function>
 Process fork(Function&& function, ForkOptions options) {
   static_assert(detail::os::has_fork, "ndshm: there is no fork on Windows; use ndshm::spawn");
-  static_assert(std::is_invocable_v<Function&>, "ndshm::fork takes a function without parameters");
   if (const auto threads = detail::os::count_threads(); threads > 1 && !options.allow_threads) {
     throw Error(errc::multithreaded,
                 "fork: " + std::to_string(threads) +
@@ -143,29 +171,17 @@ Process fork(Function&& function, ForkOptions options) {
   std::fflush(nullptr);
   auto child = detail::os::fork_child("fork: ");
   if (child) return Process(std::move(*child));
-  int code = Process::exception_exit_code;
-  try {
-    if constexpr (std::is_void_v<std::invoke_result_t<Function&>>) {
-      std::invoke(function);
-      code = 0;
-    } else {
-      code = static_cast<int>(std::invoke(function));
-    }
-  } catch (const std::exception& error) {
-    detail::os::report_to_parent(boost::core::demangle(typeid(error).name()) + ": " + error.what());
-  } catch (...) {
-    detail::os::report_to_parent("an exception that is no std::exception");
-  }
+  const int code = detail::run_and_report(function);
   std::cout.flush();
   std::cerr.flush();
   std::fflush(nullptr);
   detail::os::exit_child(code);
 }
 
-inline const ExitStatus* Process::reap(bool wait) {
+inline const ExitStatus* Process::reap(std::optional<std::chrono::nanoseconds> limit) {
   if (status_) return &*status_;
   if (!child_) throw Error(errc::invalid_argument, "wait: there is no process");
-  const std::optional<detail::os::ChildEnd> end = child_.reap(wait);
+  const std::optional<detail::os::ChildEnd> end = child_.reap(limit);
   if (!end) return nullptr;
   status_.emplace();
   if (end->signal != 0) {
@@ -177,8 +193,9 @@ inline const ExitStatus* Process::reap(bool wait) {
   return &*status_;
 }
 
-inline const ExitStatus& Process::wait() { return *reap(true); }
-inline const ExitStatus* Process::poll() { return reap(false); }
+inline const ExitStatus& Process::wait() { return *reap(std::nullopt); }
+inline const ExitStatus* Process::poll() { return reap(std::chrono::nanoseconds(0)); }
+inline const ExitStatus* Process::wait_for(std::chrono::nanoseconds limit) { return reap(limit); }
 
 inline std::string ExitStatus::to_string() const {
   if (!exception_.empty()) return "exception " + exception_;

@@ -8,6 +8,7 @@ import dataclasses
 
 LINUX = "platform/linux.hpp"
 POSIX = "platform/posix.hpp"
+LINUX_PROCESS = "platform/linux_process.hpp"
 UNIX_PROCESS = "platform/unix_process.hpp"
 
 
@@ -196,10 +197,10 @@ MUTANTS = [
            [("process.hpp", "threads > 1 && !options.allow_threads", "false && threads > 1 && !options.allow_threads")]),
     Mutant("an abandoned child is not killed", ("process",),
            [("process.hpp", "    child_.kill();\n    try {", "    try {")]),
-    Mutant("an abandoned child is not reaped", ("process",), [("process.hpp", "      reap(true);\n", "")]),
+    Mutant("an abandoned child is not reaped", ("process",), [("process.hpp", "      reap(std::nullopt);\n", "")]),
     Mutant("a fork ends its siblings", ("process",), [("process.hpp", " || !child_.is_ours()", "")]),
     Mutant("the report of a child is waited for", ("process",),
-           [(UNIX_PROCESS, "::fcntl(end, F_SETFL, O_NONBLOCK);", "")]),
+           [(LINUX_PROCESS, "O_CLOEXEC | O_NONBLOCK", "O_CLOEXEC")]),
 
     # ---- the portable path ----------------------------------------------------------------------------------------
     Mutant("portable: attach does not look again at the lock file", FIGHT,

@@ -13,7 +13,8 @@
 //   commit(), populate_huge(), space_of_names(), available_memory(), huge_pages_are_on()   memory
 //   names(), NameWatch, path_of_name(), path_of_descriptor()                               names
 //   process_id(), at_fork(), count_threads()                                               this process
-//   Child, fork_child(), report_to_parent(), exit_child(), signal_text()                   its children
+//   Child, fork_child(), spawn_child(), signal_text()                                      its children
+//   report_to_parent(), exit_child(), inherited_descriptors(), program_path()              this process, as a child
 #pragma once
 
 #if defined(__linux__) && !defined(NDSHM_PORTABLE_POSIX)

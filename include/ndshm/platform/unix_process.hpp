@@ -1,17 +1,38 @@
 // SPDX-License-Identifier: BSL-1.0
-// unix_process.hpp: child processes of POSIX systems, for process.hpp. Nothing outside platform/ includes it.
+// unix_process.hpp: child processes of POSIX systems, for process.hpp and spawn.hpp. Nothing outside platform/ includes
+// it.
+//
+// A child has a pipe to its parent, through which it reports an exception. A forked child knows it by its number. A
+// program that was started by spawn_child is told in NDSHM_REPORT=number:device:inode, behind the descriptors that it
+// was given as 3, 4, 5, …: the variable, and with it all that starts with NDSHM_, counts only while this very pipe is
+// open under this number. So nothing that was meant for another process is believed.
 #pragma once
 
+#include <dirent.h>
+#include <poll.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's, for ::kill
 #include <sys/wait.h>
 
 #include <array>
+#include <charconv>
 #include <climits>
+#include <cstdlib>
 #include <cstring>
+#include <functional>
+#include <map>
+#include <memory>
 #include <ndshm/platform/unix.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
+#if defined(__linux__) && !defined(NDSHM_PORTABLE_POSIX)
+#include <ndshm/platform/linux_process.hpp>
+#else
+#include <ndshm/platform/posix_process.hpp>
+#endif
 
 namespace ndshm::detail::os {
 
@@ -25,15 +46,22 @@ struct ChildEnd {
 class Child {
  public:
   Child() = default;
-  Child(pid_t pid, Descriptor reports) : pid_(pid), reports_(std::move(reports)) {}
+  Child(pid_t pid, Descriptor reports) : pid_(pid), reports_(std::move(reports)), end_(watch_child(pid)) {}
   Child(Child&& other) noexcept
-      : pid_(std::exchange(other.pid_, 0)), parent_(other.parent_), reports_(std::move(other.reports_)) {}
+      : pid_(std::exchange(other.pid_, 0)),
+        parent_(other.parent_),
+        reports_(std::move(other.reports_)),
+        end_(std::move(other.end_)) {}
   Child& operator=(Child&& other) noexcept {
     pid_ = std::exchange(other.pid_, 0);
     parent_ = other.parent_;
     reports_ = std::move(other.reports_);
+    end_ = std::move(other.end_);
     return *this;
   }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  ~Child() = default;
 
   explicit operator bool() const noexcept { return pid_ > 0; }
   std::uint64_t pid() const noexcept { return static_cast<std::uint64_t>(pid_); }
@@ -44,18 +72,15 @@ class Child {
     if (pid_ > 0) ::kill(pid_, SIGKILL);
   }
 
-  /// Nothing while it runs. Throws errc::system_error when it is not there to be reaped.
-  std::optional<ChildEnd> reap(bool wait) const {
-    int status = 0;
-    const pid_t ended = retry_on_signal([&] { return ::waitpid(pid_, &status, wait ? 0 : WNOHANG); });
-    if (ended == 0) return std::nullopt;
-    if (ended < 0) {
-      throw Error(errc::system_error, last_error(), "wait: process " + std::to_string(pid_),
-                  "somebody else waits for children of this process, or SIGCHLD is ignored");
-    }
-    if (WIFSIGNALED(status)) return ChildEnd{0, WTERMSIG(status)};
-    return ChildEnd{WEXITSTATUS(status), 0};
-  }
+  /// For poll(): it is readable once the child has ended, and stays so.
+  int poll_descriptor() const noexcept { return end_ ? end_.get() : reports_.get(); }
+  /// Whether it is readable then alone. Otherwise it is the report pipe: readable also when the child has reported or
+  /// closed it, and not readable while a grandchild keeps it open.
+  bool readable_means_ended() const noexcept { return static_cast<bool>(end_); }
+
+  /// Waits at most `limit`, for ever where there is none; nothing when it still runs then. Throws errc::system_error
+  /// when it is not there to be reaped.
+  std::optional<ChildEnd> reap(std::optional<std::chrono::nanoseconds> limit) const;
 
   /// What it reported before it ended; never waits, not even when a grandchild keeps the pipe open.
   std::string report() const {
@@ -65,25 +90,117 @@ class Child {
   }
 
  private:
+  std::optional<ChildEnd> reap_with(int flags) const;
+
   pid_t pid_ = 0;
   pid_t parent_ = ::getpid();
   Descriptor reports_;
+  Descriptor end_;  // readable once it has ended; none where the system has no such descriptor
 };
 
 namespace unix_only {
-inline int report_descriptor = -1;  // of this process, when it is a child made by fork_child
+
+/// Waits until the descriptor is readable; false when the time ran out or a signal came. For -1 it only waits.
+inline bool wait_for_input(int fd, std::chrono::nanoseconds limit) {
+  using std::chrono::milliseconds;
+  const auto turn = std::min(std::chrono::ceil<milliseconds>(limit), milliseconds(INT_MAX));
+  pollfd entry{fd, POLLIN, 0};
+  return ::poll(&entry, 1, static_cast<int>(turn.count())) > 0;
 }
+
+}  // namespace unix_only
+
+inline std::optional<ChildEnd> Child::reap_with(int flags) const {
+  int status = 0;
+  const pid_t ended = retry_on_signal([&] { return ::waitpid(pid_, &status, flags); });
+  if (ended == 0) return std::nullopt;
+  if (ended < 0) {
+    throw Error(errc::system_error, last_error(), "wait: process " + std::to_string(pid_),
+                "somebody else waits for children of this process, or SIGCHLD is ignored");
+  }
+  if (WIFSIGNALED(status)) return ChildEnd{0, WTERMSIG(status)};
+  return ChildEnd{WEXITSTATUS(status), 0};
+}
+
+inline std::optional<ChildEnd> Child::reap(std::optional<std::chrono::nanoseconds> limit) const {
+  using std::chrono::nanoseconds;
+  constexpr nanoseconds slice = std::chrono::milliseconds(20);  // where nothing tells the end for sure
+  const auto start = std::chrono::steady_clock::now();
+  bool watching = true;
+  for (;;) {
+    if (const auto end = reap_with(limit ? WNOHANG : 0)) return end;
+    if (*limit <= nanoseconds(0)) return std::nullopt;
+    const nanoseconds left = *limit - (std::chrono::steady_clock::now() - start);
+    if (left <= nanoseconds(0)) return std::nullopt;
+    const nanoseconds turn = watching && readable_means_ended() ? left : std::min(left, slice);
+    // Readable although it runs: it will be readable the next time too, so only the clock is left.
+    if (unix_only::wait_for_input(watching ? poll_descriptor() : -1, turn)) {
+      if (const auto end = reap_with(WNOHANG)) return end;
+      watching = false;
+    }
+  }
+}
+
+// ---- this process, as a child --------------------------------------------------------------------------------------
+
+namespace unix_only {
+
+inline int report_descriptor = -1;  // of this process, when it is a child made by fork_child or spawn_child
+
+inline constexpr const char* report_variable = "NDSHM_REPORT";
+
+inline std::string report_text(int number, const struct stat& pipe) {
+  return std::to_string(number) + ":" + std::to_string(pipe.st_dev) + ":" + std::to_string(pipe.st_ino);
+}
+
+/// The report pipe that NDSHM_REPORT tells of; -1 where it is not there.
+inline int find_report_pipe() {
+  const char* const value = std::getenv(report_variable);
+  if (value == nullptr) return -1;
+  const std::string_view text = value;
+  int number = -1;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  struct stat status {};
+  if (::fstat(number, &status) != 0 || !S_ISFIFO(status.st_mode)) return -1;
+  return report_text(number, status) == text ? number : -1;
+}
+
+}  // namespace unix_only
+
+/// What a program that was started by spawn_child finds its descriptors under: this one, and those that follow.
+inline constexpr int first_inherited = 3;
+
+/// How many descriptors this process was given by spawn_child; none when it was not started by it, or has closed them.
+/// They close on exec from the first call on.
+inline std::optional<std::size_t> inherited_descriptors() {
+  static const auto count = []() -> std::optional<std::size_t> {
+    const int report = unix_only::find_report_pipe();
+    if (report < first_inherited) return std::nullopt;
+    for (int fd = first_inherited; fd <= report; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+    if (unix_only::report_descriptor < 0) unix_only::report_descriptor = report;
+    return static_cast<std::size_t>(report - first_inherited);
+  }();
+  return count;
+}
+
+/// One write of at most PIPE_BUF bytes into an empty pipe: it fits and does not wait. False where nobody reads it.
+inline bool report_to_parent(std::string_view text) {
+  text = text.substr(0, PIPE_BUF);
+  pollfd entry{unix_only::report_descriptor, POLLOUT, 0};
+  // Writing to a parent that is gone would be a SIGPIPE.
+  if (entry.fd < 0 || ::poll(&entry, 1, 0) != 1 || entry.revents != POLLOUT) return false;
+  return ::write(entry.fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+}
+
+[[noreturn]] inline void exit_child(int code) { ::_exit(code); }
+
+inline std::string signal_text(int signal) { return ::strsignal(signal); }
+
+// ---- starting children ---------------------------------------------------------------------------------------------
 
 /// Nothing in the child.
 inline std::optional<Child> fork_child(const std::string& subject) {
-  std::array<int, 2> ends{};
-  if (::pipe(ends.data()) != 0) throw refused(last_error(), subject, "pipe");
-  Descriptor reading(ends[0]);
-  Descriptor writing(ends[1]);
-  for (const int end : ends) {
-    ::fcntl(end, F_SETFD, FD_CLOEXEC);
-    ::fcntl(end, F_SETFL, O_NONBLOCK);
-  }
+  auto [reading, writing] = make_pipe(subject);
   const pid_t pid = ::fork();
   if (pid < 0) throw refused(last_error(), subject, "fork");
   if (pid > 0) return Child(pid, std::move(reading));
@@ -92,14 +209,157 @@ inline std::optional<Child> fork_child(const std::string& subject) {
   return std::nullopt;
 }
 
-/// One write of at most PIPE_BUF bytes into an empty pipe: it fits and does not wait.
-inline void report_to_parent(std::string_view text) {
-  text = text.substr(0, PIPE_BUF);
-  [[maybe_unused]] const auto written = ::write(unix_only::report_descriptor, text.data(), text.size());
+/// Names and values.
+using Variables = std::vector<std::pair<std::string, std::string>>;
+
+/// A program to start.
+struct Program {
+  std::string path{};                    ///< looked up in PATH when there is no slash in it
+  std::vector<std::string> arguments{};  ///< without the program's own name
+  Variables environment{};               ///< besides, or in place of, this process's; the last one of a name counts
+  std::string working_directory{};       ///< empty: this process's
+};
+
+namespace unix_only {
+
+/// `name=value` for all that the child gets: this process's variables but those of the library, and the extra ones.
+inline std::vector<std::string> environment_with(const Variables& extra) {
+  std::map<std::string, std::string, std::less<>> variables;
+  for (char** entry = environment(); entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const std::size_t equals = text.find('=');
+    if (text.starts_with("NDSHM_") || equals == std::string_view::npos) continue;
+    variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  for (const auto& [name, value] : extra) variables.insert_or_assign(name, value);
+  std::vector<std::string> result;
+  result.reserve(variables.size());
+  for (const auto& [name, value] : variables) result.push_back(name + "=" + value);
+  return result;
 }
 
-[[noreturn]] inline void exit_child(int code) { ::_exit(code); }
+/// As exec takes it; points into the strings.
+inline std::vector<char*> pointers_to(std::vector<std::string>& strings) {
+  std::vector<char*> result;
+  result.reserve(strings.size() + 1);
+  for (std::string& string : strings) result.push_back(string.data());
+  result.push_back(nullptr);
+  return result;
+}
 
-inline std::string signal_text(int signal) { return ::strsignal(signal); }
+/// What posix_spawn does in the child before it starts the program. Each call throws where it cannot be noted down.
+class SpawnPlan {
+ public:
+  explicit SpawnPlan(const std::string& subject) : subject_(subject) {
+    require(::posix_spawn_file_actions_init(&actions_), "posix_spawn_file_actions_init");
+    require(::posix_spawnattr_init(&attributes_), "posix_spawnattr_init");
+  }
+  SpawnPlan(const SpawnPlan&) = delete;
+  SpawnPlan& operator=(const SpawnPlan&) = delete;
+  ~SpawnPlan() {
+    ::posix_spawn_file_actions_destroy(&actions_);
+    ::posix_spawnattr_destroy(&attributes_);
+  }
+
+  void put(int descriptor, int number) {
+    require(::posix_spawn_file_actions_adddup2(&actions_, descriptor, number), "posix_spawn_file_actions_adddup2");
+  }
+
+  void close_everything_from(int first) {
+    if (close_from(attributes_, actions_, first)) return;
+    const std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir("/dev/fd"), ::closedir);
+    if (!entries) throw refused(last_error(), subject_, "/dev/fd");
+    while (const dirent* entry = ::readdir(entries.get())) {
+      const int fd = std::atoi(entry->d_name);  // 0 for . and ..
+      if (fd < first || (::fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0) continue;
+      require(::posix_spawn_file_actions_addclose(&actions_, fd), "posix_spawn_file_actions_addclose");
+    }
+  }
+
+  void change_directory(const std::string& path) {
+#if defined(__APPLE__) || defined(__linux__)
+    require(::posix_spawn_file_actions_addchdir_np(&actions_, path.c_str()), "posix_spawn_file_actions_addchdir_np");
+#else
+    throw Error(errc::unsupported, subject_ + "this system cannot start a program in " + in_quotes(path),
+                "leave working_directory away, and pass the directory as an argument");
+#endif
+  }
+
+  std::error_code run(pid_t& pid, const std::string& path, char* const* arguments, char* const* environment) const {
+    return {::posix_spawnp(&pid, path.c_str(), &actions_, &attributes_, arguments, environment),
+            std::generic_category()};
+  }
+
+ private:
+  void require(int error, std::string_view call) const {
+    if (error != 0) throw refused({error, std::generic_category()}, subject_, call);
+  }
+
+  const std::string& subject_;
+  posix_spawn_file_actions_t actions_{};
+  posix_spawnattr_t attributes_{};
+};
+
+/// The descriptor, or a duplicate of it in `copies`, under a number that is not below `least`.
+inline int raise(int fd, int least, std::vector<Descriptor>& copies, const std::string& subject) {
+  if (fd >= least) return fd;
+  Descriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, least));
+  if (!copy && (errno == EMFILE || errno == EINVAL)) {
+    throw Error(errc::system_error, std::make_error_code(std::errc::too_many_files_open),
+                subject + "handing over " + std::to_string(least - first_inherited - 1) + " descriptors, where " +
+                    std::to_string(::sysconf(_SC_OPEN_MAX)) + " can be open",
+                "raise the limit of open files (ulimit -n), or hand over fewer");
+  }
+  if (!copy) throw refused(last_error(), subject, "descriptor " + std::to_string(fd));
+  return copies.emplace_back(std::move(copy)).get();
+}
+
+inline Error not_started(std::error_code error, const Program& program, std::size_t bytes, const std::string& subject) {
+  if (error == std::errc::argument_list_too_long) {
+    return {errc::system_error, error, subject + "arguments and environment have " + format_bytes(bytes),
+            "use shorter ones, or hand over fewer handles"};
+  }
+  if (error == std::errc::no_such_file_or_directory) {
+    return {errc::not_found, error, subject + "posix_spawn",
+            program.path.find('/') == std::string::npos ? "it is not in PATH: give its path"
+                                                        : "check the path, and the interpreter of a script"};
+  }
+  return refused(error, subject, "posix_spawn");
+}
+
+}  // namespace unix_only
+
+/// Starts a program that has the standard streams, the descriptors given as 3, 4, 5, …, and no other descriptor of this
+/// process, whatever its threads open meanwhile (where the system can do that: glibc 2.34, macOS; elsewhere what is
+/// open now). The descriptors given have to stay open until this returns.
+/// Throws errc::not_found, permission_denied or system_error when it cannot be started.
+inline Child spawn_child(const Program& program, std::span<const int> descriptors, const std::string& subject) {
+  auto [reading, writing] = make_pipe(subject);
+  const int report = first_inherited + static_cast<int>(descriptors.size());
+  // Sources lie above all targets, so that no dup2 in the child overwrites what a later one needs.
+  std::vector<Descriptor> copies;
+  copies.reserve(descriptors.size() + 1);
+  unix_only::SpawnPlan plan(subject);
+  int number = first_inherited;
+  for (const int fd : descriptors) plan.put(unix_only::raise(fd, report + 1, copies, subject), number++);
+  plan.put(unix_only::raise(writing.get(), report + 1, copies, subject), report);
+  plan.close_everything_from(report + 1);
+  if (!program.working_directory.empty()) plan.change_directory(program.working_directory);
+
+  std::vector<std::string> arguments{program.path};
+  arguments.insert(arguments.end(), program.arguments.begin(), program.arguments.end());
+  Variables variables = program.environment;
+  variables.emplace_back(unix_only::report_variable, unix_only::report_text(report, status_of(writing.get(), subject)));
+  std::vector<std::string> environment = unix_only::environment_with(variables);
+  pid_t pid = 0;
+  const std::error_code error =
+      plan.run(pid, program.path, unix_only::pointers_to(arguments).data(), unix_only::pointers_to(environment).data());
+  if (!error) return {pid, std::move(reading)};
+  std::size_t bytes = 0;
+  for (const auto* strings : {&arguments, &environment}) {
+    for (const std::string& string : *strings) bytes += string.size() + 1;
+  }
+  throw unix_only::not_started(error, program, bytes, subject);
+}
 
 }  // namespace ndshm::detail::os

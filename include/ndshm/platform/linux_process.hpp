@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSL-1.0
+// linux_process.hpp: what Linux has for child processes that other systems have not, for unix_process.hpp. The same
+// functions stand in posix_process.hpp. Sources: pidfd_open(2), pipe(2), proc(5), posix_spawn(3).
+#pragma once
+
+#include <spawn.h>
+#include <sys/syscall.h>
+
+#include <array>
+#include <filesystem>
+#include <ndshm/platform/unix.hpp>
+#include <string>
+
+namespace ndshm::detail::os {
+
+/// A pipe that does not wait: the end to read, the end to write. Both close on exec from their first moment on, so that
+/// no other thread's child gets them.
+inline std::array<Descriptor, 2> make_pipe(const std::string& subject) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) throw refused(last_error(), subject, "pipe2");
+  return {Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
+/// A descriptor that is readable once that child of this process has ended; none from a kernel before 5.3, or where
+/// none is to be had. Until the child is reaped its id cannot mean another process.
+inline Descriptor watch_child([[maybe_unused]] pid_t pid) {
+#ifdef SYS_pidfd_open
+  return Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0U)));  // closes on exec by itself
+#else
+  return {};
+#endif
+}
+
+/// Lets the child close every descriptor from `first` on, also those that other threads open meanwhile. False where
+/// that has to be done one by one.
+inline bool close_from([[maybe_unused]] posix_spawnattr_t& attributes,
+                       [[maybe_unused]] posix_spawn_file_actions_t& actions, [[maybe_unused]] int first) {
+#if defined(__GLIBC__) && defined(__GLIBC_PREREQ)
+#if __GLIBC_PREREQ(2, 34)
+  return ::posix_spawn_file_actions_addclosefrom_np(&actions, first) == 0;
+#endif
+#endif
+  return false;
+}
+
+/// This process's environment.
+inline char** environment() { return ::environ; }
+
+/// The program that this process runs.
+inline std::filesystem::path program_path(const std::string& subject) {
+  std::error_code error;
+  std::filesystem::path path = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) throw refused(error, subject, "/proc/self/exe");
+  return path;
+}
+
+}  // namespace ndshm::detail::os
