@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: BSL-1.0
+// spawn.cpp: other programs: what they are given, what they are not, and how they end. They are spawn_child.cpp.
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <thread>
+
+#include "catch.hpp"
+
+#include <ndshm/ndshm.hpp>
+
+using ndshm::errc;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto ever = std::chrono::nanoseconds::max();
+
+std::filesystem::path child_program() { return ndshm::this_program().parent_path() / "spawn_child"; }
+
+ndshm::Process start(const std::vector<std::string>& arguments, const std::vector<ndshm::Handle>& handles = {},
+                     const ndshm::SpawnOptions& options = {}) {
+  return ndshm::spawn(child_program(), arguments, handles, options);
+}
+
+/// How the child ended, as text.
+std::string run(const std::vector<std::string>& arguments, const std::vector<ndshm::Handle>& handles = {},
+                const ndshm::SpawnOptions& options = {}) {
+  return start(arguments, handles, options).wait().to_string();
+}
+
+const std::string success = "exit code 0";
+
+bool is_gone(std::uint64_t pid) { return ::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH; }
+
+/// A child that says that it runs, in words(0), and runs until words(1) is set.
+struct Waiting {
+  ndshm::SharedArray<int, 1> words = ndshm::create<int>({2});
+  ndshm::Process process = start({"wait"}, {words.handle()});
+
+  void until_it_runs() {
+    while (std::atomic_ref(words(0)).load() == 0) std::this_thread::sleep_for(1ms);
+  }
+  void let_go() { std::atomic_ref(words(1)).store(1); }
+};
+
+/// The child program started without this library, with these variables besides the environment; its exit code.
+int run_by_hand(std::vector<std::string> arguments, std::vector<std::string> variables = {}) {
+  std::string path = child_program().string();
+  std::vector<char*> argv{path.data()};
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  std::vector<char*> environment;
+  for (char** entry = ::environ; *entry != nullptr; ++entry) environment.push_back(*entry);
+  for (std::string& variable : variables) environment.push_back(variable.data());
+  environment.push_back(nullptr);
+  pid_t pid = 0;
+  if (::posix_spawn(&pid, path.c_str(), nullptr, nullptr, argv.data(), environment.data()) != 0) return -1;
+  int status = 0;
+  return ::waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -2;
+}
+
+class File {
+ public:
+  File(const std::string& text, mode_t mode) : path_(std::filesystem::temp_directory_path() / unique_name("spawn")) {
+    std::ofstream(path_) << text;
+    ::chmod(path_.c_str(), mode);
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  ~File() { std::filesystem::remove(path_); }
+  std::string path() const { return path_.string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace
+
+TEST_CASE("a spawned program attaches what it was given, named or not, by one call") {
+  auto anonymous = ndshm::create<double>({2, 3});
+  auto named = ndshm::create<int>(unique_name(), {4});
+  anonymous(1, 1) = 7;
+  const ndshm::Handle column = anonymous.handle(xt::view(anonymous, xt::all(), 1)).as_read_only();
+  CHECK(run({"fill"}, {anonymous.handle(), named.handle(), column}) == success);
+  CHECK(anonymous(0, 1) == 8);
+  CHECK(named(2) == 9);
+}
+
+TEST_CASE("what a spawned program was given it can hand on") {
+  auto words = ndshm::create<int>({2});
+  CHECK(run({"pass_on"}, {words.handle()}) == success);
+  CHECK(words(0) == 5);
+}
+
+TEST_CASE("a forked child of a spawned program has its handles too") {
+  const auto words = ndshm::create<int>({2});
+  CHECK(run({"count_in_fork"}, {words.handle(), words.handle()}) == "exit code 2");
+}
+
+TEST_CASE("a read-only handle gives no way to write") {
+  auto array = ndshm::create<double>({4});
+  array(1) = 2;
+  CHECK(run({"try_to_write"}, {array.handle().as_read_only()}) == success);
+  const auto read_only = ndshm::attach<const double, 1>(array.handle());
+  CHECK(read_only.handle().is_read_only());
+  CHECK(run({"try_to_write"}, {read_only.handle()}) == success);
+}
+
+TEST_CASE("only what was handed over is open in the child") {
+  const int leaked = ::open("/dev/null", O_RDONLY);  // NOLINT: without O_CLOEXEC is what this is about
+  const int high = ::fcntl(leaked, F_DUPFD, 800);
+  REQUIRE(high >= 800);
+  auto told = ndshm::create<int>({2000});
+  std::vector<ndshm::SharedArray<int, 1>> arrays;
+  std::vector<ndshm::Handle> handles{told.handle()};
+  for (int i = 0; i < 100; ++i) {
+    arrays.push_back(ndshm::create<int>({1}));
+    handles.push_back(i % 2 == 0 ? arrays.back().handle() : arrays.back().handle().as_read_only());
+  }
+  CHECK(run({"descriptors"}, handles) == success);
+  // The standard streams, one for each handle, the pipe for its report.
+  const std::size_t expected = 3 + handles.size() + 1;
+  for (std::size_t fd = 0; fd < told.size(); ++fd) {
+    INFO(fd);
+    CHECK(told(fd) == (fd < expected ? 1 : 0));
+  }
+  CHECK(::fcntl(leaked, F_GETFD) == 0);
+  ::close(high);
+  ::close(leaked);
+}
+
+#if !defined(NDSHM_PORTABLE_POSIX)
+TEST_CASE("other threads that open descriptors and start programs leak nothing and get nothing") {
+  const int usual = run_by_hand({"count_descriptors"});
+  REQUIRE(usual >= 3);
+  std::atomic<bool> enough = false;
+  std::thread opener([&] {
+    while (!enough) ::close(::open("/dev/null", O_RDONLY));  // NOLINT: without O_CLOEXEC is what this is about
+  });
+  auto told = ndshm::create<int>({1000});
+  for (int i = 0; i < 20; ++i) CHECK(run({"descriptors"}, {told.handle()}) == success);
+  enough = true;
+  opener.join();
+  for (std::size_t fd = 0; fd < told.size(); ++fd) CHECK(told(fd) == (fd < 5 ? 20 : 0));
+
+  std::atomic<bool> done = false;
+  int more = 0;
+  std::thread starter([&] {
+    for (int i = 0; i < 20; ++i) more += run_by_hand({"count_descriptors"}) - usual;
+    done = true;
+  });
+  while (!done) CHECK(run({"exit", "0"}, {told.handle(), told.handle().as_read_only()}) == success);
+  starter.join();
+  CHECK(more == 0);
+}
+#endif
+
+TEST_CASE("a spawned program's exit code, signal or exception reach the parent") {
+  CHECK(run({"exit", "0"}) == success);
+  CHECK(start({"exit", "3"}).wait().exit_code() == 3);
+  CHECK(start({"signal", "9"}).wait().signal() == SIGKILL);
+  const ndshm::ExitStatus thrown = start({"throw", "out of cheese"}).wait();
+  CHECK(thrown.exception() == "std::runtime_error: out of cheese");
+  CHECK(thrown.exit_code() == ndshm::Process::exception_exit_code);
+  CHECK(run({"throw_int"}) == "exception an exception that is no std::exception");
+  CHECK(start({"throw", std::string(100'000, 'x')}).wait().exception().size() == 4096);
+  // A program that knows nothing of this library.
+  CHECK(ndshm::spawn("sh", {"-c", "exit 5"}).wait().exit_code() == 5);
+}
+
+TEST_CASE("an inherited handle that is not there is an error that says so") {
+  const auto array = ndshm::create<int>({1});
+  const std::string text = run({"missing"}, {array.handle(), array.handle()});
+  INFO(text);
+  CHECK(text.find("inherited: there is no handle 7, this process was given 2 [ndshm.not_found]; give it to") !=
+        std::string::npos);
+  CHECK(ndshm::inherited_count() == 0);
+  CHECK_ERROR(ndshm::inherited(0), errc::not_found, "this process was not started by ndshm::spawn");
+}
+
+TEST_CASE("a grandchild sees nothing of what its parent was given") {
+  const auto array = ndshm::create<int>({1});
+  CHECK(run({"grandchildren"}, {array.handle(), array.handle()}) == success);
+}
+
+TEST_CASE("a program that stands in for another hands on what it was given") {
+  auto words = ndshm::create<int>({2});
+  CHECK(ndshm::spawn("sh", {"-c", "\"$0\" \"$@\"; exit $?", child_program().string(), "set", "6"}, {words.handle()})
+            .wait()
+            .success());
+  CHECK(words(0) == 6);
+}
+
+TEST_CASE("variables that were meant for another process are not believed") {
+  int pipe[2] = {};
+  REQUIRE(::pipe(pipe) == 0);
+  const std::string number = std::to_string(pipe[1]);
+  const auto array = ndshm::create<int>({1});
+  for (const std::string& report : {number, number + ":1:1", number + ":", std::string("-1:0:0"), std::string("x")}) {
+    const std::vector<std::string> stale{"NDSHM_REPORT=" + report, "NDSHM_HANDLE_COUNT=1",
+                                         "NDSHM_HANDLE_0=" + array.handle().to_string()};
+    INFO(report);
+    CHECK(run_by_hand({"count"}, stale) == 0);
+    CHECK(run_by_hand({"throw", "not into a stranger's pipe (to be seen on stderr)"}, stale) == 70);
+  }
+  ::close(pipe[1]);
+  char byte = 0;
+  CHECK(::read(pipe[0], &byte, 1) == 0);
+  ::close(pipe[0]);
+}
+
+TEST_CASE("arguments, variables and the directory arrive as they are") {
+  auto text = ndshm::create<char>({1000});
+  CHECK(run({"arguments", "", "two words", "'\"$HOME\\", "λ\n"}, {text.handle()}) == success);
+  CHECK(std::string(text.data()) == "arguments||two words|'\"$HOME\\|λ\n|");
+
+  REQUIRE(::setenv("SPAWN_TEST", "parent", 1) == 0);
+  REQUIRE(::setenv("NDSHM_HANDLE_COUNT", "3", 1) == 0);
+  CHECK(run({"variable", "SPAWN_TEST", "parent"}) == success);
+  CHECK(run({"variable", "SPAWN_TEST", "a=b c"}, {}, {.environment = {{"SPAWN_TEST", "a=b c"}}}) == success);
+  CHECK(run({"count"}) == success);
+  CHECK(std::string(std::getenv("SPAWN_TEST")) == "parent");
+  CHECK(std::string(std::getenv("NDSHM_HANDLE_COUNT")) == "3");
+  CHECK(std::getenv("NDSHM_REPORT") == nullptr);
+  ::unsetenv("SPAWN_TEST");
+  ::unsetenv("NDSHM_HANDLE_COUNT");
+
+  const std::filesystem::path here = std::filesystem::current_path();
+  const std::filesystem::path there = std::filesystem::canonical(std::filesystem::temp_directory_path());
+  CHECK(run({"directory", here.string()}) == success);
+  CHECK(run({"directory", there.string()}, {}, {.working_directory = there}) == success);
+  // A relative path is one of this process's directory.
+  const std::filesystem::path relative = "." / std::filesystem::relative(child_program());
+  CHECK(ndshm::spawn(relative, {"exit", "4"}, {}, {.working_directory = there}).wait().exit_code() == 4);
+}
+
+TEST_CASE("a program that cannot be started is an error that names it") {
+  const auto start_file = [](const std::string& path) { return ndshm::spawn(path); };
+  CHECK_ERROR(start_file("/no/such/program"), errc::not_found, "spawn \"/no/such/program\": posix_spawn: No such file");
+  CHECK_ERROR(start_file("no-such-program"), errc::not_found, "it is not in PATH");
+  CHECK_ERROR(start_file(""), errc::not_found, "spawn: posix_spawn");
+  const File data("text", 0644);
+  CHECK_ERROR(start_file(data.path()), errc::permission_denied, data.path());
+  const File program("\x7f no program", 0755);
+  CHECK_ERROR(start_file(program.path()), errc::system_error, "Exec format error");
+  const File script("#!/no/such/shell\n", 0755);
+  CHECK_ERROR(start_file(script.path()), errc::not_found, "the interpreter of a script");
+  CHECK_ERROR(start({}, {}, {.working_directory = "/no/such"}), errc::not_found, "no directory \"/no/such\"");
+  CHECK_ERROR(start({std::string("a\0b", 3)}), errc::invalid_argument, "\"a\\x00b\" has a NUL");
+  CHECK_ERROR(start({}, {}, {.environment = {{"a=b", "c"}}}), errc::invalid_argument, "not the name of a variable");
+  CHECK_ERROR(start({}, {}, {.environment = {{"NDSHM_REPORT", "3:1:1"}}}), errc::invalid_argument, "library's own");
+  CHECK_ERROR(start({std::string(3'000'000, 'x')}), errc::system_error, "arguments and environment have 2.9 MiB");
+  CHECK(::waitpid(-1, nullptr, WNOHANG) == -1);  // no child was left
+}
+
+TEST_CASE("more handles than descriptors are allowed is an error with the limit") {
+  const auto array = ndshm::create<int>({1});
+  rlimit usual{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &usual) == 0);
+  rlimit low = usual;
+  low.rlim_cur = 64;
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &low) == 0);
+  const auto some = error_of([&] { start({}, std::vector<ndshm::Handle>(40, array.handle())); });
+  const auto many = error_of([&] { start({}, std::vector<ndshm::Handle>(200, array.handle())); });
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &usual) == 0);
+  for (const auto& error : {some, many}) {
+    REQUIRE(error);
+    INFO(error->what());
+    CHECK(error->condition() == errc::system_error);
+    CHECK(error->os_error() == std::errc::too_many_files_open);
+    CHECK(std::string(error->what()).find("ulimit -n") != std::string::npos);
+  }
+  CHECK(std::string(some->what()).find("handing over 40 descriptors, where 64 can be open") != std::string::npos);
+}
+
+TEST_CASE("a handle whose array is gone is not handed over") {
+  std::optional<ndshm::SharedArray<int, 1>> array = ndshm::create<int>({1});
+  const ndshm::Handle handle = array->handle();
+  array.reset();
+  CHECK_ERROR(start({}, {handle}), errc::not_found, "handle 0: descriptor");
+  const auto other = ndshm::create<int>({1});  // takes its number
+  REQUIRE(other.handle().place().descriptor == handle.place().descriptor);
+  CHECK_ERROR(start({}, {other.handle(), handle}), errc::stale_handle, "handle 1: another array");
+}
+
+#if !defined(NDSHM_PORTABLE_POSIX)
+TEST_CASE("an array of another process is handed over") {
+  Waiting holder;  // of an array that it has from here
+  holder.until_it_runs();
+  const ndshm::Handle handle = holder.words.handle();
+  const ndshm::Handle::Place theirs{{}, holder.process.pid(), 3};
+  const ndshm::Handle through(theirs, handle.uuid(), handle.dtype(), handle.shape(), handle.strides(), 0, false);
+  CHECK(run({"set", "5"}, {through}) == success);
+  CHECK(holder.words(0) == 5);
+}
+#else
+TEST_CASE("an array of another process cannot be handed over on the portable path") {
+  const ndshm::Handle handle = ndshm::create<int>({1}).handle();
+  const ndshm::Handle::Place theirs{{}, 1, 3};
+  const ndshm::Handle through(theirs, handle.uuid(), handle.dtype(), handle.shape(), handle.strides(), 0, false);
+  CHECK_ERROR(start({"set", "5"}, {through}), errc::unsupported, "handle 0: the portable path");
+}
+#endif
+
+TEST_CASE("wait_for comes back when the time is over, or when the child ends") {
+  Waiting child;
+  CHECK(child.process.wait_for(0ns) == nullptr);
+  CHECK(child.process.wait_for(std::chrono::nanoseconds::min()) == nullptr);
+  child.until_it_runs();
+  const auto before = std::chrono::steady_clock::now();
+  CHECK(child.process.wait_for(50ms) == nullptr);
+  CHECK(std::chrono::steady_clock::now() - before >= 50ms);
+  CHECK(child.process.running());
+  child.let_go();
+  const ndshm::ExitStatus* const status = child.process.wait_for(ever);
+  REQUIRE(status != nullptr);
+  CHECK(status->exit_code() == 9);
+  CHECK(child.process.wait_for(0ns) == status);
+  CHECK(child.process.wait().exit_code() == 9);
+  const ndshm::ExitStatus* const thrown = start({"throw", "cheese"}).wait_for(ever);
+  CHECK(thrown != nullptr);
+  CHECK_ERROR(ndshm::Process().wait_for(1s), errc::invalid_argument, "no process");
+}
+
+TEST_CASE("signals do not shorten wait_for") {
+  Waiting child;
+  struct sigaction action {};
+  struct sigaction before {};
+  action.sa_handler = [](int) {};  // without SA_RESTART
+  REQUIRE(::sigaction(SIGALRM, &action, &before) == 0);
+  const itimerval often{{0, 1000}, {0, 1000}};
+  REQUIRE(::setitimer(ITIMER_REAL, &often, nullptr) == 0);
+  const auto start_time = std::chrono::steady_clock::now();
+  CHECK(child.process.wait_for(60ms) == nullptr);
+  CHECK(std::chrono::steady_clock::now() - start_time >= 60ms);
+  child.let_go();
+  CHECK(child.process.wait_for(ever) != nullptr);
+  const itimerval never{};
+  ::setitimer(ITIMER_REAL, &never, nullptr);
+  ::sigaction(SIGALRM, &before, nullptr);
+}
+
+TEST_CASE("an end that the pipe does not tell is noticed all the same") {
+  // A grandchild keeps the pipe; a child has closed it and runs on.
+  auto words = ndshm::create<int>({2});
+  ndshm::Process left = ndshm::spawn("sh", {"-c", "\"$0\" wait & exit 8", child_program().string()}, {words.handle()});
+  const ndshm::ExitStatus* const status = left.wait_for(ever);
+  REQUIRE(status != nullptr);
+  CHECK(status->exit_code() == 8);
+  std::atomic_ref(words(1)).store(1);
+  ndshm::Process closed = ndshm::spawn("sh", {"-c", "exec 3>&-; while :; do sleep 1; done"});
+  CHECK(closed.wait_for(100ms) == nullptr);
+  closed.kill();
+  REQUIRE(closed.wait_for(ever) != nullptr);
+  CHECK(closed.wait().signal() == SIGKILL);
+}
+
+TEST_CASE("a child's end can be polled for") {
+  namespace os = ndshm::detail::os;
+  const os::Child child = os::spawn_child({child_program().string(), {"exit", "6"}, {}, {}}, {}, "test: ");
+#if !defined(NDSHM_PORTABLE_POSIX)
+  CHECK(child.readable_means_ended());
+#endif
+  pollfd entry{child.poll_descriptor(), POLLIN, 0};
+  REQUIRE(::poll(&entry, 1, -1) == 1);
+  const auto end = child.reap(child.readable_means_ended() ? 0ns : ever);
+  REQUIRE(end);
+  CHECK(end->exit_code == 6);
+}
+
+TEST_CASE("a spawned program that is not waited for is killed and reaped") {
+  std::uint64_t pid = 0;
+  {
+    Waiting child;
+    child.until_it_runs();
+    pid = child.process.pid();
+    CHECK_FALSE(is_gone(pid));
+  }
+  CHECK(is_gone(pid));
+  CHECK(::waitpid(-1, nullptr, WNOHANG) == -1);
+}
+
+TEST_CASE("children that others made are left to them") {
+  const pid_t stranger = ::fork();
+  if (stranger == 0) ::_exit(11);
+  siginfo_t info{};
+  REQUIRE(::waitid(P_PID, static_cast<id_t>(stranger), &info, WEXITED | WNOWAIT) == 0);
+  CHECK(start({"exit", "3"}).wait().exit_code() == 3);
+  ndshm::Process timed = start({"exit", "4"});
+  REQUIRE(timed.wait_for(ever) != nullptr);
+  { const ndshm::Process killed = ndshm::spawn("sleep", {"1000"}); }
+  int status = 0;
+  REQUIRE(::waitpid(stranger, &status, WNOHANG) == stranger);
+  CHECK(WEXITSTATUS(status) == 11);
+}
+
+TEST_CASE("a spawned program that somebody else reaped is an error, not a hang") {
+  ndshm::Process child = start({"exit", "0"});
+  REQUIRE(::waitpid(static_cast<pid_t>(child.pid()), nullptr, 0) > 0);
+  CHECK_ERROR(child.wait_for(ever), errc::system_error, "somebody else waits");
+}

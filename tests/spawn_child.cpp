@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: BSL-1.0
+// spawn_child.cpp: the program that spawn.cpp starts: does what its first argument says. What is not as it should be is
+// an exception, which the test sees as text.
+#include <dirent.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <ndshm/ndshm.hpp>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+void require(bool condition, const std::string& what) {
+  if (!condition) throw std::runtime_error(what);
+}
+
+std::vector<int> open_descriptors() {
+  std::vector<int> found;
+  const std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir("/dev/fd"), ::closedir);
+  while (const dirent* entry = ::readdir(entries.get())) {
+    const int fd = std::atoi(entry->d_name);
+    if (entry->d_name[0] != '.' && fd != ::dirfd(entries.get())) found.push_back(fd);
+  }
+  return found;
+}
+
+void tell_descriptors() {
+  const std::vector<int> found = open_descriptors();
+  auto told = ndshm::attach<int, 1>(ndshm::inherited(0));
+  for (const int fd : found) told(static_cast<std::size_t>(fd)) += 1;
+}
+
+void fill() {
+  auto anonymous = ndshm::attach<double, 2>(ndshm::inherited(0));
+  auto named = ndshm::attach<int, 1>(ndshm::inherited(1));
+  const auto column = ndshm::attach<const double, 1, ndshm::layout::dynamic>(ndshm::inherited(2));
+  require(anonymous(1, 1) == 7 && column(1) == 7, "the parent's values are not there");
+  anonymous(0, 1) = 8;
+  named(2) = 9;
+  require(column(0) == 8, "the view is another array's");
+}
+
+void try_to_write() {
+  const ndshm::Handle handle = ndshm::inherited(0);
+  require(handle.is_read_only(), "the handle grants writing");
+  try {
+    ndshm::attach<double, 1>(handle);
+    throw std::runtime_error("attached for writing");
+  } catch (const ndshm::Error& error) {
+    require(error.condition() == ndshm::errc::read_only, error.what());
+  }
+  const auto array = ndshm::attach<const double, 1>(handle);
+  require(array(1) == 2, "the parent's value is not there");
+#if !defined(NDSHM_PORTABLE_POSIX)
+  // The descriptor itself, and a mapping made of it by other means.
+  void* const mapped = ::mmap(nullptr, 4096, PROT_READ, MAP_SHARED, handle.place().descriptor, 0);
+  require(mapped != MAP_FAILED, "cannot be mapped");
+  require(::mprotect(mapped, 4096, PROT_READ | PROT_WRITE) != 0, "made writable");
+  const auto page = reinterpret_cast<std::uintptr_t>(array.data()) / 4096 * 4096;
+  void* const start = reinterpret_cast<void*>(page);  // NOLINT(performance-no-int-to-ptr)
+  require(::mprotect(start, 4096, PROT_READ | PROT_WRITE) != 0, "the array was made writable");
+#endif
+}
+
+/// Says that it runs, and returns when it is told to.
+int wait_for_the_parent() {
+  auto words = ndshm::attach<int, 1>(ndshm::inherited(0));
+  std::atomic_ref(words(0)).store(1);
+  while (std::atomic_ref(words(1)).load() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  return 9;
+}
+
+/// Starts this program by hand, as one that knows nothing of ndshm would.
+int start_by_hand(Arguments arguments) {
+  std::string self = ndshm::this_program().string();
+  std::vector<char*> argv{self.data()};
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  pid_t pid = 0;
+  require(::posix_spawn(&pid, self.c_str(), nullptr, nullptr, argv.data(), ::environ) == 0, "cannot start itself");
+  int status = 0;
+  require(::waitpid(pid, &status, 0) == pid && WIFEXITED(status), "did not return");
+  return WEXITSTATUS(status);
+}
+
+/// What this program was given is not for those that it starts.
+void have_grandchildren() {
+  const std::size_t given = ndshm::inherited_count();
+  require(given == 2, "was given " + std::to_string(given));
+  require(std::getenv("NDSHM_HANDLE_0") != nullptr, "the variables are gone");
+  require(ndshm::spawn(ndshm::this_program(), {"count"}).wait().exit_code() == 0, "a spawned child is given some");
+  require(start_by_hand({"count"}) == 0, "a child that was started by hand is given some");
+  require(start_by_hand({"descriptors_are", "3"}) == 0, "a child that was started by hand has their descriptors");
+  require(start_by_hand({"throw", "not for the grandparent (to be seen on stderr)"}) == 70, "another exit code");
+  const ndshm::ExitStatus one =
+      ndshm::spawn(ndshm::this_program(), {"count"}, {ndshm::inherited(1)}, {.environment = {{"x", "y"}}}).wait();
+  require(one.exit_code() == 1, "a child that is given one has " + one.to_string());
+}
+
+void pass_on() {
+  const ndshm::Handle words = ndshm::inherited(0);
+  require(ndshm::spawn(ndshm::this_program(), {"set", "5"}, {words}).wait().success(), "the grandchild failed");
+}
+
+int act(const Arguments& arguments) {
+  const std::string& what = arguments.at(0);
+  if (what == "fill") fill();
+  if (what == "descriptors") tell_descriptors();
+  if (what == "try_to_write") try_to_write();
+  if (what == "wait") return wait_for_the_parent();
+  if (what == "grandchildren") have_grandchildren();
+  if (what == "pass_on") pass_on();
+  if (what == "set") ndshm::attach<int, 1>(ndshm::inherited(0))(0) = std::stoi(arguments.at(1));
+  if (what == "count") return static_cast<int>(ndshm::inherited_count());
+  if (what == "count_in_fork") {
+    return ndshm::fork([] { return static_cast<int>(ndshm::inherited_count()); }).wait().exit_code().value_or(-1);
+  }
+  if (what == "missing") ndshm::inherited(7);
+  if (what == "exit") return std::stoi(arguments.at(1));
+  if (what == "signal") std::raise(std::stoi(arguments.at(1)));
+  if (what == "throw") throw std::runtime_error(arguments.at(1));
+  if (what == "throw_int") throw 5;
+  if (what == "descriptors_are") return open_descriptors().size() == std::stoul(arguments.at(1)) ? 0 : 1;
+  if (what == "count_descriptors") return static_cast<int>(open_descriptors().size());
+  if (what == "directory") require(std::filesystem::current_path() == arguments.at(1), "not there");
+  if (what == "variable") {
+    const char* const value = std::getenv(arguments.at(1).c_str());
+    require(value != nullptr && value == arguments.at(2), value != nullptr ? value : "not set");
+  }
+  if (what == "arguments") {
+    auto text = ndshm::attach<char, 1>(ndshm::inherited(0));
+    std::size_t end = 0;
+    for (const std::string& argument : arguments) {
+      for (const char c : argument + "|") text(end++) = c;
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return ndshm::run_main([&] { return act(Arguments(argv + 1, argv + argc)); });
+}
