@@ -72,6 +72,13 @@ class Handle {
     return copy;
   }
 
+  /// The same array, for reading only.
+  Handle as_read_only() const {
+    Handle copy = *this;
+    copy.read_only_ = true;
+    return copy;
+  }
+
   const Place& place() const noexcept { return place_; }
   const std::string& name() const noexcept { return place_.name; }
   const Uuid& uuid() const noexcept { return uuid_; }
