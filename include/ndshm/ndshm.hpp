@@ -5,4 +5,5 @@
 #include <ndshm/process.hpp>
 #include <ndshm/registry.hpp>
 #include <ndshm/shared_array.hpp>
+#include <ndshm/transfer.hpp>
 #include <ndshm/version.hpp>

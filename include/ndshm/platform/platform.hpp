@@ -13,6 +13,7 @@
 //   commit(), populate_huge(), space_of_names(), available_memory(), huge_pages_are_on()   memory
 //   names(), NameWatch, path_of_name(), path_of_descriptor()                               names
 //   process_id(), at_fork(), count_threads()                                               this process
+//   Socket             a caller's socket, through which bytes go with a descriptor
 //   Child, fork_child(), report_to_parent(), exit_child(), signal_text()                   its children
 #pragma once
 

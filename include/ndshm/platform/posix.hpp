@@ -22,6 +22,7 @@
 #include <ndshm/detail/crash_point.hpp>
 #include <ndshm/platform/unix.hpp>
 #include <ndshm/platform/unix_process.hpp>
+#include <ndshm/platform/unix_socket.hpp>
 #include <optional>
 #include <random>
 #include <string>
