@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 #include <cstdint>
 #include <cstring>
 #include <ndshm/ndshm.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -96,6 +98,38 @@ class File : public Planted {
  private:
   detail::os::Descriptor fd_;
 };
+
+/// Memory without a name of these bytes, then a hole up to `size`.
+detail::os::Descriptor memory_of(const std::string& bytes, std::size_t size = 0,
+                                 int seals = F_SEAL_SHRINK | F_SEAL_GROW) {
+  detail::os::Descriptor fd(::memfd_create("ndshm-test", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  REQUIRE(fd);
+  REQUIRE(::pwrite(fd.get(), bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()));
+  if (size > 0) REQUIRE(::ftruncate(fd.get(), static_cast<off_t>(size)) == 0);
+  REQUIRE(::fcntl(fd.get(), F_ADD_SEALS, seals) == 0);
+  return fd;
+}
+
+/// The same object, opened in another way.
+detail::os::Descriptor opened_anew(int fd, int flags) {
+  detail::os::Descriptor other(::open(("/proc/self/fd/" + std::to_string(fd)).c_str(), flags | O_CLOEXEC));
+  REQUIRE(other);
+  return other;
+}
+
+/// The code that `call` throws in a forked child; success where it throws nothing.
+template <class Call>
+errc code_in_child(Call call) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto error = error_of(call);
+    ::_exit(error ? static_cast<int>(error->condition()) : 0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  return static_cast<errc>(WEXITSTATUS(status));
+}
 
 std::string bytes_of(const ControlPage& page) {
   std::string bytes(sizeof page, '\0');
@@ -392,10 +426,7 @@ TEST_CASE("a malformed segment is refused for what it is, and stays as it is") {
 TEST_CASE("a malformed segment behind a descriptor is refused for what it is") {
   for (const Malformed& bad : malformed_segments()) {
     INFO(bad.what);
-    const detail::os::Descriptor fd(::memfd_create("ndshm-test", MFD_CLOEXEC));
-    REQUIRE(fd);
-    REQUIRE(::pwrite(fd.get(), bad.bytes.data(), bad.bytes.size(), 0) == static_cast<ssize_t>(bad.bytes.size()));
-    if (bad.size > 0) REQUIRE(::ftruncate(fd.get(), static_cast<off_t>(bad.size)) == 0);
+    const detail::os::Descriptor fd = memory_of(bad.bytes, bad.size);
     const Handle inherited({{}, {}, fd.get()}, some_uuid(), "<f8", {4}, {8}, 0, false);
     const Handle of_process({{}, detail::os::process_id(), fd.get()}, some_uuid(), "<f8", {4}, {8}, 0, false);
     CHECK_ERROR((attach<double, 1>(inherited)), bad.code, bad.message);
@@ -553,20 +584,80 @@ TEST_CASE("what is no regular file is not a segment, and stays as it is") {
 
 TEST_CASE("what is behind a descriptor but no segment is refused") {
   const auto check = [](int fd) {
-    const Handle handle({{}, {}, fd}, some_uuid(), "<f8", {4}, {8}, 0, true);
-    CHECK_ERROR((attach<const double, 1>(handle)), errc::not_a_segment, "is not a segment of ndshm");
+    const auto refuse = [](const Handle& handle) {
+      CHECK_ERROR((attach<const double, 1>(handle)), errc::not_a_segment, "(it is no memory object)");
+      CHECK_ERROR((attach<double, 1>(handle)), errc::not_a_segment, "(it is no memory object)");
+    };
+    refuse(Handle({{}, {}, fd}, some_uuid(), "<f8", {4}, {8}, 0, false));
+    const Handle of_process({{}, detail::os::process_id(), fd}, some_uuid(), "<f8", {4}, {8}, 0, false);
+    refuse(of_process);
+    CHECK(code_in_child([&] { attach<const double, 1>(of_process); }) == errc::not_a_segment);
   };
-  for (const char* path : {"/dev/null", "/dev/zero", "/dev/shm", "/proc/self/status", "/"}) {
+  for (const char* path : {"/dev/null", "/dev/zero", "/dev/shm", "/proc/self/status", "/proc/self/exe", "/"}) {
     INFO(path);
     const detail::os::Descriptor fd(::open(path, O_RDONLY | O_CLOEXEC));
     REQUIRE(fd);
     check(fd.get());
   }
-  int pipe[2];
-  REQUIRE(::pipe2(pipe, O_CLOEXEC) == 0);
-  const detail::os::Descriptor out(pipe[0]);
-  const detail::os::Descriptor in(pipe[1]);
+  int pair[2];
+  REQUIRE(::pipe2(pair, O_CLOEXEC) == 0);
+  const detail::os::Descriptor out(pair[0]);
+  const detail::os::Descriptor in(pair[1]);
   check(out.get());
+  check(in.get());
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+  const detail::os::Descriptor left(pair[0]);
+  const detail::os::Descriptor right(pair[1]);
+  check(left.get());
+  const detail::os::Descriptor by_path(::open("/", O_PATH | O_CLOEXEC));
+  check(by_path.get());
+}
+
+TEST_CASE("memory whose size is not sealed is refused, whatever it holds") {
+  const auto check = [](int fd) {
+    const Handle inherited({{}, {}, fd}, some_uuid(), "<f8", {4}, {8}, 0, false);
+    const Handle of_process({{}, detail::os::process_id(), fd}, some_uuid(), "<f8", {4}, {8}, 0, false);
+    for (const Handle& handle : {inherited, of_process}) {
+      CHECK_ERROR((attach<const double, 1>(handle)), errc::not_a_segment, "its size is not sealed");
+      CHECK_ERROR((attach<double, 1>(handle)), errc::not_a_segment, "its size is not sealed");
+    }
+    CHECK(code_in_child([&] { attach<double, 1>(of_process); }) == errc::not_a_segment);
+    CHECK(code_in_child([&] { attach<const double, 1>(of_process); }) == errc::not_a_segment);
+  };
+  for (const int seals : {0, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE, F_SEAL_SEAL}) {
+    INFO(seals);
+    check(memory_of(good(), 0, seals).get());
+  }
+  const File named(segment_of({"<f8", 8, false, {4}}));
+  const detail::os::Descriptor fd(::open(named.path().c_str(), O_RDWR | O_CLOEXEC));
+  check(fd.get());
+}
+
+TEST_CASE("a descriptor is taken for what it was opened for") {
+  const detail::os::Descriptor fd = memory_of(good());
+  const auto handle_of = [](int number, std::optional<std::uint64_t> pid = {}) {
+    return Handle({{}, pid, number}, some_uuid(), "<f8", {4}, {8}, 0, false);
+  };
+  CHECK(attach<double, 1>(handle_of(fd.get())).size() == 4);
+  CHECK(attach<const double, 1>(handle_of(fd.get())).size() == 4);
+  const detail::os::Descriptor reading = opened_anew(fd.get(), O_RDONLY);
+  const detail::os::Descriptor writing = opened_anew(fd.get(), O_WRONLY);
+  for (const std::optional<std::uint64_t> pid : {std::optional<std::uint64_t>{}, {detail::os::process_id()}}) {
+    CHECK(attach<const double, 1>(handle_of(reading.get(), pid)).size() == 4);
+    CHECK_ERROR((attach<double, 1>(handle_of(reading.get(), pid))), errc::read_only, "is open for reading only");
+    CHECK_ERROR((attach<double, 1>(handle_of(writing.get(), pid))), errc::permission_denied, "writing only");
+    CHECK_ERROR((attach<const double, 1>(handle_of(writing.get(), pid))), errc::permission_denied, "writing only");
+  }
+}
+
+TEST_CASE("a copy of a segment's bytes is not taken for the segment") {
+  const detail::os::Descriptor original = memory_of(good());
+  const detail::os::Descriptor copy = memory_of(good());
+  const auto attached = attach<double, 1>(Handle({{}, {}, original.get()}, some_uuid(), "<f8", {4}, {8}, 0, false));
+  CHECK_ERROR(detail::Segment::attach({}, copy.get(), detail::Access::read_write, "attach: "), errc::damaged,
+              "it is a copy");
+  CHECK(detail::Segment::attach({}, original.get(), detail::Access::read_write, "attach: ")->data() ==
+        reinterpret_cast<const std::byte*>(attached.data()));
 }
 
 TEST_CASE("a segment that belongs to somebody else is refused, and stays as it is") {

@@ -6,4 +6,5 @@
 #include <ndshm/registry.hpp>
 #include <ndshm/shared_array.hpp>
 #include <ndshm/spawn.hpp>
+#include <ndshm/transfer.hpp>
 #include <ndshm/version.hpp>

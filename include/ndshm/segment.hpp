@@ -138,6 +138,11 @@ auto holding(const std::string& name, Work work) {
   }
 }
 
+inline Error frozen(const std::string& subject) {
+  return {errc::read_only, subject + "the array is frozen: nobody can map it for writing any more",
+          "attach<const T, N>"};
+}
+
 class Segment {
   struct Private {};
 
@@ -177,7 +182,11 @@ class Segment {
   static std::shared_ptr<Segment> attach(const std::string& name, Access access, const AttachOptions& options,
                                          const std::string& subject);
 
-  /// The anonymous segment behind a descriptor of this process, or of the process `pid`.
+  /// The object behind a descriptor of this process, or of the process `pid`: one that can be mapped without harm, not
+  /// yet one that is a segment. Throws errc::not_a_segment, read_only, permission_denied, not_found.
+  static os::Object open(std::optional<std::uint64_t> pid, int descriptor, Access access, const std::string& subject);
+
+  /// The anonymous segment behind it.
   static std::shared_ptr<Segment> attach(std::optional<std::uint64_t> pid, int descriptor, Access access,
                                          const std::string& subject);
 
@@ -190,6 +199,10 @@ class Segment {
   bool is_read_only() const { return access() == Access::read_only; }
   /// Of an anonymous segment.
   int descriptor() const { return object_.descriptor(); }
+  /// Whether nobody can map it for writing any more.
+  bool is_frozen() const { return name_.empty() && object_.is_frozen(); }
+  /// Sees to it. Throws errc::unsupported for a named segment, and where the system cannot do it.
+  void freeze(const std::string& subject) const;
   std::string path(const std::string& subject) const {
     return name_.empty() ? os::path_of_descriptor(object_.descriptor(), subject) : os::path_of_name(name_, subject);
   }
@@ -202,6 +215,9 @@ class Segment {
   static void take_memory(const os::Draft& draft, void* address, const SegmentLayout& layout, std::size_t bytes,
                           bool named, bool huge, const std::string& subject);
   static std::shared_ptr<Segment> share(os::Object object, const std::string& name, const std::string& subject);
+  /// `known`, which has the UUID that `object` claims, unless that one is a copy of its bytes.
+  static std::shared_ptr<Segment> require_same(std::shared_ptr<Segment> known, const os::Object& object,
+                                               const std::string& subject);
 
   os::Object object_;
   std::string name_;
@@ -349,13 +365,36 @@ inline void Segment::take_memory(const os::Draft& draft, void* address, const Se
 
 inline std::shared_ptr<Segment> Segment::share(os::Object object, const std::string& name, const std::string& subject) {
   Description description = describe(object, subject);
-  if (auto known = MappingTable::instance().find(uuid_of(description.control), object.access(), name)) return known;
+  if (auto known = MappingTable::instance().find(uuid_of(description.control), object.access(), name)) {
+    return require_same(std::move(known), object, subject);
+  }
   NDSHM_CRASH_POINT("attach: described");
   const SegmentLayout& layout = description.layout;
   auto region = object.map(object.access() == Access::read_only ? layout.data_end : layout.total_bytes, subject);
   NDSHM_CRASH_POINT("attach: mapped");
-  return MappingTable::instance().add(
-      std::make_shared<Segment>(Private{}, std::move(object), name, std::move(description), std::move(region)));
+  const auto segment =
+      std::make_shared<Segment>(Private{}, std::move(object), name, std::move(description), std::move(region));
+  return require_same(MappingTable::instance().add(segment), segment->object_, subject);
+}
+
+inline std::shared_ptr<Segment> Segment::require_same(std::shared_ptr<Segment> known, const os::Object& object,
+                                                      const std::string& subject) {
+  if (known->object_.is_same_as(object)) return known;
+  throw Error(errc::damaged, subject + "this process has another segment with its UUID, so it is a copy of that one");
+}
+
+inline void Segment::freeze(const std::string& subject) const {
+  if (name_.empty()) return object_.freeze(subject);
+  throw Error(errc::unsupported, subject + "a named array cannot be frozen",
+              "leave the name away (copy_of(array)), or let others attach<const T, N>");
+}
+
+inline os::Object Segment::open(std::optional<std::uint64_t> pid, int descriptor, Access access,
+                                const std::string& subject) {
+  os::Object object = pid ? os::open_process_descriptor(*pid, descriptor, access, subject)
+                          : os::open_descriptor(descriptor, access, subject);
+  if (access == Access::read_write && object.is_frozen()) throw frozen(subject);
+  return object;
 }
 
 inline std::shared_ptr<Segment> Segment::try_attach(const std::string& name, Access access, owner whose,
@@ -395,9 +434,7 @@ inline std::shared_ptr<Segment> Segment::attach(const std::string& name, Access 
 
 inline std::shared_ptr<Segment> Segment::attach(std::optional<std::uint64_t> pid, int descriptor, Access access,
                                                 const std::string& subject) {
-  return share(pid ? os::open_process_descriptor(*pid, descriptor, access, subject)
-                   : os::open_descriptor(descriptor, access, subject),
-               {}, subject);
+  return share(open(pid, descriptor, access, subject), {}, subject);
 }
 
 }  // namespace ndshm::detail

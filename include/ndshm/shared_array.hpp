@@ -234,6 +234,7 @@ class SharedArray : private detail::ElementCheck<std::remove_const_t<T>>,  // it
   template <class E> requires(std::is_const_v<T>) SharedArray& assign(const xt::xexpression<E>&) = delete;  // ndshm: this array is read-only; attach<T, N> without const to write to it
   template <class E> requires(std::is_const_v<T>) SharedArray& computed_assign(const xt::xexpression<E>&) = delete;  // ndshm: this array is read-only; attach<T, N> without const to write to it
   template <class E, class F> requires(std::is_const_v<T>) SharedArray& scalar_computed_assign(const E&, F&&) = delete;  // ndshm: this array is read-only; attach<T, N> without const to write to it
+  void freeze() requires(std::is_const_v<T>) = delete;  // ndshm: this array is read-only; who has it writable can freeze it
   void fill(const value_type&) requires(std::is_const_v<T>) = delete;  // ndshm: this array is read-only; attach<T, N> without const to write to it
   template <class... Any> void resize(Any&&...) = delete;  // ndshm: a shared array keeps its shape; create another one and assign to it
   template <class I> void resize(std::initializer_list<I>, bool = false) = delete;  // ndshm: a shared array keeps its shape; create another one and assign to it
@@ -274,10 +275,20 @@ class SharedArray : private detail::ElementCheck<std::remove_const_t<T>>,  // it
   /// Whether the memory is mapped read-only.
   static constexpr bool is_read_only() noexcept { return std::is_const_v<T>; }
 
+  /// Takes writing away from everybody who has not mapped the array for it yet, this process included, for ever: a new
+  /// mapping can only be read from. What is mapped for writing by now stays so, here and in other processes and their
+  /// forks. From then on handle() grants reading only, and attaching through an older handle for writing is
+  /// errc::read_only. Only for an array without a name. Freezing it again changes nothing.
+  /// Throws errc::unsupported for a named array, and where the system cannot do it (portable path, Linux before 5.1).
+  void freeze() requires(!std::is_const_v<T>) { segment("freeze").freeze(detail::subject("freeze", name())); }
+
+  /// Whether anybody has frozen the array.
+  bool is_frozen() const { return segment("is_frozen").is_frozen(); }
+
   /// Whether this call of create, copy_of or create_or_attach made the segment; false for one that was attached.
   bool is_creator() const noexcept { return creator_; }
 
-  /// Everything another process needs to attach this array.
+  /// Everything another process needs to attach this array: for reading only where it is mapped read-only or frozen.
   Handle handle() const { return handle_of(*this, "handle"); }
 
   /// The same for a strided view of this array: xt::view with ranges and integers, xt::strided_view, xt::transpose, and
@@ -414,26 +425,43 @@ SharedArray<T, N, L> attach_whole(std::shared_ptr<Segment> segment, const std::s
   return ArrayAccess::make<T, N, L>(std::move(segment), data, header.shape, strides, 0, creator);
 }
 
-/// The segment that a handle means, checked against what the handle says of it.
-inline std::shared_ptr<Segment> segment_of(const Handle& handle, Access access, const AttachOptions& options,
+/// The segment where a handle says that it is.
+inline std::shared_ptr<Segment> segment_at(const Handle& handle, Access access, const AttachOptions& options,
                                            const std::string& subject) {
   const Handle::Place& place = handle.place();
-  auto segment = MappingTable::instance().find(handle.uuid(), access, place.name);
-  if (!segment) {
-    segment = place.name.empty() ? Segment::attach(place.pid, place.descriptor, access, subject)
-                                 : Segment::attach(place.name, access, options, subject);
+  if (auto known = MappingTable::instance().find(handle.uuid(), access, place.name)) {
+    // Although it is mapped for writing already: as in every other process.
+    if (access == Access::read_write && known->is_frozen()) throw frozen(subject);
+    return known;
   }
-  if (segment->uuid() != handle.uuid()) {
+  return place.name.empty() ? Segment::attach(place.pid, place.descriptor, access, subject)
+                            : Segment::attach(place.name, access, options, subject);
+}
+
+/// The segment has to be the one that a handle means, and to have what the handle says of it.
+inline void require_meant(const Segment& segment, const Handle& handle, const std::string& subject) {
+  if (segment.uuid() != handle.uuid()) {
     throw Error(errc::stale_handle, subject + "another segment has taken the place of the one that the handle means",
                 "get a new handle from the process that has the array");
   }
-  const npy::Header& header = segment->header();
+  const npy::Header& header = segment.header();
   if (header.descr != handle.dtype() ||
-      !fits(handle.shape(), handle.strides(), header.itemsize, handle.offset(), segment->data_bytes())) {
+      !fits(handle.shape(), handle.strides(), header.itemsize, handle.offset(), segment.data_bytes())) {
     throw Error(errc::invalid_handle,
                 subject + "the handle reaches beyond the segment, or gives it another element type");
   }
-  return segment;
+}
+
+/// The strided buffer that a handle means, in the segment that `find(subject)` returns.
+template <class T, std::size_t N, layout L, class Find>
+SharedArray<T, N, L> attach_by(const Handle& handle, const std::string& subject, Find find) {
+  require_geometry<T, N, L>(handle.dtype(), handle.itemsize(), handle.shape(), handle.strides(), subject);
+  if (handle.is_read_only() && !std::is_const_v<T>) {
+    throw Error(errc::read_only, subject + "the handle grants reading only", attach_call(handle.dtype(), N, L, true));
+  }
+  const std::shared_ptr<Segment> segment = find(subject);
+  require_meant(*segment, handle, subject);
+  return ArrayAccess::make<T, N, L>(segment, segment->data(), handle.shape(), handle.strides(), handle.offset(), false);
 }
 
 template <class T>
@@ -683,15 +711,9 @@ SharedArray<T, N, L> attach(std::string_view name, const AttachOptions& options 
 /// when the handle grants reading only and T is not const.
 template <class T, std::size_t N, layout L = layout::row_major>
 SharedArray<T, N, L> attach(const Handle& handle, const AttachOptions& options = {}) {
-  const std::string subject = detail::subject("attach", handle.name());
-  detail::require_geometry<T, N, L>(handle.dtype(), handle.itemsize(), handle.shape(), handle.strides(), subject);
-  if (handle.is_read_only() && !std::is_const_v<T>) {
-    throw Error(errc::read_only, subject + "the handle grants reading only",
-                detail::attach_call(handle.dtype(), N, L, true));
-  }
-  auto segment = detail::segment_of(handle, detail::access_for<T>, options, subject);
-  return detail::ArrayAccess::make<T, N, L>(segment, segment->data(), handle.shape(), handle.strides(), handle.offset(),
-                                            false);
+  return detail::attach_by<T, N, L>(handle, detail::subject("attach", handle.name()), [&](const std::string& subject) {
+    return detail::segment_at(handle, detail::access_for<T>, options, subject);
+  });
 }
 
 template <class T, std::size_t N, layout L>
@@ -713,7 +735,8 @@ Handle SharedArray<T, N, L>::handle_of(const View& view, std::string_view operat
   }
   Handle::Place place{from.name(), {}, -1};
   if (place.name.empty()) place = {{}, detail::os::process_id(), from.descriptor()};
-  return {std::move(place), from.uuid(), from.header().descr, shape, std::move(strides), offset, from.is_read_only()};
+  const bool read_only = from.is_read_only() || from.is_frozen();
+  return {std::move(place), from.uuid(), from.header().descr, shape, std::move(strides), offset, read_only};
 }
 
 }  // namespace ndshm

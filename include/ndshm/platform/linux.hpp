@@ -17,6 +17,7 @@
 #include <ndshm/detail/crash_point.hpp>
 #include <ndshm/platform/unix.hpp>
 #include <ndshm/platform/unix_process.hpp>
+#include <ndshm/platform/unix_socket.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,9 +43,22 @@ class Object {
   std::size_t size() const { return static_cast<std::size_t>(status_.st_size); }
   Access access() const { return access_; }
   int descriptor() const { return fd_.get(); }
+  bool is_writable() const { return is_open_for_writing(fd_.get()); }
   bool has_name() const { return status_.st_nlink > 0; }
   bool is_file() const { return S_ISREG(status_.st_mode); }
+  bool is_same_as(const Object& other) const { return is_same_object(status_, other.status_); }
   std::uint64_t user() const { return status_.st_uid; }
+  /// Whether nobody can map it for writing any more. Of an object that has no name.
+  bool is_frozen() const {
+    const int seals = ::fcntl(fd_.get(), F_GET_SEALS);
+    return seals != -1 && (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) != 0;
+  }
+  /// Sees to it. What is mapped for writing stays so.
+  void freeze(const std::string& subject) const {
+    if (is_frozen() || ::fcntl(fd_.get(), F_ADD_SEALS, F_SEAL_FUTURE_WRITE) == 0) return;
+    if (errno == EINVAL) throw Error(errc::unsupported, subject + "the kernel is older than 5.1 and cannot do it");
+    throw refused(last_error(), subject, "seal");
+  }
   bool read(std::size_t offset, void* destination, std::size_t bytes) const {
     return read_at(fd_.get(), offset, destination, bytes);
   }
@@ -93,12 +107,37 @@ inline Descriptor open_file(const std::string& path, Access access) {
   return Descriptor(retry_on_signal([&] { return ::open(path.c_str(), flags); }));
 }
 
-/// The same object through a descriptor of its own that can only be read.
+/// Opens once more what a file of /proc/PID/fd stands for, with an access of its own.
 inline Descriptor reopen(const std::string& path, Access access, const std::string& subject) {
   const int flags = (access == Access::read_write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK;
   Descriptor fd(retry_on_signal([&] { return ::open(path.c_str(), flags); }));
   if (!fd) throw refused(last_error(), subject, path);
   return fd;
+}
+
+inline std::string path_of_own(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
+
+inline Error no_segment(int number, const std::string& why, const std::string& subject) {
+  return {errc::not_a_segment,
+          subject + "what is behind descriptor " + std::to_string(number) + " is not a segment of ndshm (" + why + ")"};
+}
+
+/// What somebody else made has to be a memfd that nobody can cut off any more: reading beyond its end is a SIGBUS. To
+/// be asked before the size, which can change until then. Seals are never taken away.
+inline void require_sealed(int fd, int number, const std::string& subject) {
+  constexpr int wanted = F_SEAL_SHRINK | F_SEAL_GROW;
+  const int seals = ::fcntl(fd, F_GET_SEALS);
+  if (seals == -1) throw no_segment(number, "it is no memory object", subject);
+  if ((seals & wanted) != wanted) throw no_segment(number, "its size is not sealed", subject);
+}
+
+/// The object behind a descriptor of this process, checked.
+inline Object open_checked(Descriptor fd, int number, Access access, const std::string& subject) {
+  require_sealed(fd.get(), number, subject);
+  require_access(fd.get(), number, access, subject);
+  // A read-only mapping of a writable descriptor could be made writable by mprotect.
+  const bool reopens = access == Access::read_only && is_open_for_writing(fd.get());
+  return {reopens ? reopen(path_of_own(fd.get()), access, subject) : std::move(fd), access, subject};
 }
 
 }  // namespace linux_only
@@ -117,7 +156,7 @@ class Draft {
     }
     NDSHM_CRASH_POINT("create: locked");
     // Through /proc, because AT_EMPTY_PATH takes a capability; without /proc it is the only way.
-    const std::string self = "/proc/self/fd/" + std::to_string(fd_.get());
+    const std::string self = linux_only::path_of_own(fd_.get());
     const std::string path = file_of(name);
     if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) return true;
     if (errno == ENOENT && ::linkat(fd_.get(), "", AT_FDCWD, path.c_str(), AT_EMPTY_PATH) == 0) return true;
@@ -226,22 +265,27 @@ std::optional<Object> open_named(std::string_view name, Access access, bool any_
   }
 }
 
-/// A descriptor that this process inherited or made, for the object behind it.
+/// A descriptor that this process inherited, received or made, for the object behind it.
 inline Object open_descriptor(int number, Access access, const std::string& subject) {
-  Descriptor fd = duplicate(number, subject);
-  const std::string path = "/proc/self/fd/" + std::to_string(fd.get());
-  if (access == Access::read_only) return {linux_only::reopen(path, access, subject), access, subject};
-  if (!is_open_for_writing(fd.get())) {
-    throw Error(errc::read_only, subject + "descriptor " + std::to_string(number) + " is open for reading only",
-                "attach<const T, N>");
-  }
-  return {std::move(fd), access, subject};
+  return linux_only::open_checked(duplicate(number, subject), number, access, subject);
 }
 
-/// A descriptor of another process of this user.
+/// A descriptor of another process of this user. Only what the file's mode allows counts, not how that process opened
+/// it.
 inline Object open_process_descriptor(std::uint64_t pid, int number, Access access, const std::string& subject) {
+  if (pid == process_id()) return open_descriptor(number, access, subject);
   const std::string path = "/proc/" + std::to_string(pid) + "/fd/" + std::to_string(number);
-  return {linux_only::reopen(path, access, subject), access, subject};
+  // First without opening what it stands for: that can have consequences, for a device or a FIFO.
+  const Descriptor place(retry_on_signal([&] { return ::open(path.c_str(), O_PATH | O_CLOEXEC); }));
+  if (!place) throw refused(last_error(), subject, path);
+  if (!S_ISREG(status_of(place.get(), subject).st_mode)) {
+    throw linux_only::no_segment(number, "it is no memory object", subject);
+  }
+  const std::string self = linux_only::path_of_own(place.get());
+  Descriptor fd = linux_only::reopen(self, Access::read_only, subject);
+  linux_only::require_sealed(fd.get(), number, subject);
+  if (access == Access::read_write) fd = linux_only::reopen(self, access, subject);
+  return {std::move(fd), access, subject};
 }
 
 /// Removes the object of that name if no process holds it and it is one of ours. `kind_of(object)` says what it is; it

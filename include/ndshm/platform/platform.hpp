@@ -2,19 +2,20 @@
 // platform.hpp: picks the one platform file, and says what each of them has to provide in ndshm::detail::os. Only
 // platform/ includes headers of an operating system.
 //
-//   Object             an open memory object: size(), read(), write(), map(), descriptor()
+//   Object             an open memory object: size(), read(), write(), map(), freeze(), descriptor()
 //   Draft              an object that nobody else can attach yet; publish() gives it its name, complete as it is
 //   draft_named()      starts one; nothing where the name is known to be taken by then
 //   draft_anonymous()  starts one that never gets a name
 //   open_named()       opens and holds: from then on until the process has let go, nobody removes the object
 //   peek_named()       opens without holding, to look; is_held() tells whether anybody holds it
 //   sweep_named()      removes an object that nobody holds, if it is one of ours
-//   open_descriptor(), open_process_descriptor()   objects that have no name
+//   open_descriptor(), open_process_descriptor()   objects that have no name, checked for what others can do to them
 //   commit(), populate_huge(), space_of_names(), available_memory(), huge_pages_are_on()   memory
 //   names(), NameWatch, path_of_name(), path_of_descriptor()                               names
 //   process_id(), at_fork(), count_threads()                                               this process
 //   Child, fork_child(), spawn_child(), signal_text()                                      its children
 //   report_to_parent(), exit_child(), inherited_descriptors(), program_path()              this process, as a child
+//   Socket             a caller's socket, through which bytes go with a descriptor
 #pragma once
 
 #if defined(__linux__) && !defined(NDSHM_PORTABLE_POSIX)

@@ -22,6 +22,7 @@
 #include <ndshm/detail/crash_point.hpp>
 #include <ndshm/platform/unix.hpp>
 #include <ndshm/platform/unix_process.hpp>
+#include <ndshm/platform/unix_socket.hpp>
 #include <optional>
 #include <random>
 #include <string>
@@ -104,7 +105,14 @@ class Object {
   std::size_t size() const { return static_cast<std::size_t>(status_.st_size); }
   Access access() const { return access_; }
   int descriptor() const { return fd_.get(); }
+  bool is_writable() const { return is_open_for_writing(fd_.get()); }
   int lock() const { return lock_.get(); }
+  bool is_same_as(const Object& other) const { return is_same_object(status_, other.status_); }
+  static constexpr bool is_frozen() { return false; }
+  static void freeze(const std::string& subject) {
+    throw Error(errc::unsupported, subject + "the portable path has no way to take writing away",
+                "hand on a named array, for others to attach<const T, N>");
+  }
   bool read(std::size_t offset, void* destination, std::size_t bytes) const {
     return copy(offset, bytes, Access::read_only, [&](void* mapped) { std::memcpy(destination, mapped, bytes); });
   }
@@ -294,12 +302,10 @@ std::optional<Object> open_named(std::string_view name, Access access, bool any_
   }
 }
 
+/// There are no seals here: whoever handed the descriptor on is trusted not to cut the object off.
 inline Object open_descriptor(int number, Access access, const std::string& subject) {
   Descriptor fd = duplicate(number, subject);
-  if (access == Access::read_write && !is_open_for_writing(fd.get())) {
-    throw Error(errc::read_only, subject + "descriptor " + std::to_string(number) + " is open for reading only",
-                "attach<const T, N>");
-  }
+  require_access(fd.get(), number, access, subject);
   return {std::move(fd), {}, access, subject};
 }
 

@@ -147,6 +147,22 @@ inline bool read_at(int fd, std::size_t offset, void* destination, std::size_t b
 
 inline bool is_open_for_writing(int fd) { return (::fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR; }
 
+/// Whether two descriptors were open on one object.
+inline bool is_same_object(const struct stat& a, const struct stat& b) {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/// A descriptor that somebody else opened has to grant what is asked for. `number` is what the caller knows it by.
+inline void require_access(int fd, int number, Access access, const std::string& subject) {
+  const std::string facts = subject + "descriptor " + std::to_string(number) + " is open for ";
+  if ((::fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY) {
+    throw Error(errc::permission_denied, facts + "writing only", "open it for reading and writing");
+  }
+  if (access == Access::read_write && !is_open_for_writing(fd)) {
+    throw Error(errc::read_only, facts + "reading only", "attach<const T, N>");
+  }
+}
+
 /// A descriptor of this process that somebody else keeps: duplicated, so that it can be closed on its own.
 inline Descriptor duplicate(int fd, const std::string& subject) {
   Descriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: BSL-1.0
+// transfer.hpp: arrays sent to another process over a Unix domain socket: send(), receive(), receive_handle(). The way
+// for an array without a name to reach a process that did not inherit it. Includes shared_array.hpp.
+//
+// A message is the magic `ndshm>1\n`, the length of what follows as 4 bytes, lowest first, and a handle's text; with
+// its first byte travels the descriptor of an anonymous array, which the text calls `fd=0`. Nothing beyond a message's
+// end is ever read, so that messages may follow each other, and anything else may follow them.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <limits>
+#include <ndshm/error.hpp>
+#include <ndshm/handle.hpp>
+#include <ndshm/name.hpp>
+#include <ndshm/npy.hpp>
+#include <ndshm/options.hpp>
+#include <ndshm/platform/platform.hpp>
+#include <ndshm/segment.hpp>
+#include <ndshm/shared_array.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace ndshm {
+
+/// For send(), receive() and receive_handle().
+struct TransferOptions {
+  /// How long to wait in all: for the other side to send, or to make room. Zero and less: not at all.
+  std::chrono::nanoseconds timeout = std::chrono::seconds(10);
+};
+
+namespace detail {
+
+inline constexpr std::string_view message_magic = "ndshm>1\n";
+inline constexpr std::size_t message_prefix_bytes = message_magic.size() + 4;
+
+/// Bytes of the longest text of a handle that names an array of this library, or a view of one with as many dimensions.
+/// A header of 10,000 characters has no room for more than a third as many dimensions.
+inline constexpr std::size_t max_message_text = [] {
+  constexpr std::size_t number = std::numeric_limits<std::size_t>::digits10 + 2;  // with a sign or a comma each
+  constexpr std::size_t escaped = 3;                                              // %XX
+  constexpr std::size_t words = std::string_view("ndshm1:name=:uuid=:type=:shape=:strides=:offset=:access=rw").size();
+  return words + escaped * max_name_bytes_anywhere + 36 + escaped * npy::max_text + 2 * number * (npy::max_text / 3) +
+         number;
+}();
+
+inline std::string message_of(const std::string& text, const std::string& subject) {
+  if (text.size() > max_message_text) {
+    throw Error(errc::invalid_argument, subject + "the handle has " + std::to_string(text.size()) +
+                                            " characters, a message takes " + std::to_string(max_message_text));
+  }
+  std::string bytes(message_magic);
+  for (std::size_t i = 0, rest = text.size(); i < 4; ++i, rest /= 256) bytes += static_cast<char>(rest % 256);
+  return bytes + text;
+}
+
+/// Bytes of the text that a message has, or announces.
+inline std::size_t text_bytes(std::string_view bytes, const std::string& subject) {
+  if (!message_magic.starts_with(bytes.substr(0, message_magic.size()))) {
+    throw Error(errc::invalid_handle, subject + "what came is no message of ndshm::send: it starts with " +
+                                          in_quotes(bytes.substr(0, message_magic.size())));
+  }
+  if (bytes.size() < message_prefix_bytes) {
+    throw Error(errc::invalid_handle,
+                subject + "the message ends after " + std::to_string(bytes.size()) + " bytes, before its length");
+  }
+  std::size_t length = 0;
+  for (std::size_t i = message_prefix_bytes; i-- > message_magic.size();) {
+    length = length * 256 + static_cast<unsigned char>(bytes[i]);
+  }
+  if (length > max_message_text) {
+    throw Error(errc::invalid_handle, subject + "the message announces a text of " + std::to_string(length) +
+                                          " bytes, a handle has at most " + std::to_string(max_message_text));
+  }
+  return length;
+}
+
+/// The text of the next message.
+inline std::string receive_text(os::Socket& socket, const std::string& subject) {
+  std::string bytes =
+      socket.receive(socket.is_stream() ? message_prefix_bytes : message_prefix_bytes + max_message_text + 1);
+  if (bytes.empty() && socket.has_end()) {
+    throw Error(errc::not_found, subject + "the other side has closed the socket; there is no further message");
+  }
+  const std::size_t length = text_bytes(bytes, subject);
+  if (socket.is_stream()) bytes += socket.receive(length);
+  const std::size_t got = bytes.size() - message_prefix_bytes;
+  if (got != length) {
+    throw Error(errc::invalid_handle, subject + "the message announces a text of " + std::to_string(length) +
+                                          " bytes and has " + (got > length ? "more" : std::to_string(got)));
+  }
+  return bytes.substr(message_prefix_bytes);
+}
+
+/// An anonymous array has to come with its descriptor, one with a name without any.
+inline void require_descriptors(const Handle& handle, const os::Socket& socket, const std::string& subject) {
+  if (socket.has_lost_descriptors()) {
+    throw Error(errc::system_error, subject + "this process could not be given all descriptors of the message",
+                "raise the limit of open files (ulimit -n)");
+  }
+  const std::size_t expected = handle.name().empty() ? 1 : 0;
+  if (socket.descriptors() != expected) {
+    throw Error(errc::invalid_handle, subject + "the message came with " + std::to_string(socket.descriptors()) +
+                                          " descriptors, its handle takes " + std::to_string(expected));
+  }
+  const Handle::Place& place = handle.place();
+  if (expected == 1 && (place.pid || place.descriptor != 0)) {
+    throw Error(errc::invalid_handle, subject + "the handle does not call the descriptor of its message fd=0");
+  }
+}
+
+/// The descriptor to send for an anonymous array: what the handle means, with no more access than it grants.
+inline os::Object object_to_send(const Handle& handle, const std::string& subject) {
+  const Handle::Place& place = handle.place();
+  if (place.pid && *place.pid != os::process_id()) {
+    throw Error(errc::invalid_argument,
+                subject + "the array is one of process " + std::to_string(*place.pid) + ", this is process " +
+                    std::to_string(os::process_id()),
+                "attach it and send the handle of what you attached");
+  }
+  const Access access = handle.is_read_only() ? Access::read_only : Access::read_write;
+  os::Object object = Segment::open(std::nullopt, place.descriptor, access, subject);
+  if (uuid_of(describe(object, subject).control) != handle.uuid()) {
+    throw Error(errc::stale_handle, subject + "another segment has taken the place of the one that the handle means",
+                "keep the array until it is sent");
+  }
+  if (access == Access::read_only && object.is_writable()) {
+    throw Error(errc::unsupported, subject + "the portable path has no descriptor that cannot be written through",
+                "give the array a name, or send a handle that grants writing");
+  }
+  return object;
+}
+
+}  // namespace detail
+
+/// Sends an array, or a view of one, to the process at the other end of a connected Unix domain socket (SOCK_STREAM,
+/// SOCK_SEQPACKET or SOCK_DGRAM), which takes it with receive() or receive_handle(). An anonymous array goes with a
+/// descriptor, which keeps its memory until it is received, whatever becomes of this process; of a named one goes the
+/// name alone, so that somebody has to hold it until then. A handle that grants reading only is sent with a descriptor
+/// that cannot be written through; a process of the same user could still open it anew through /proc, unless the array
+/// is frozen. Raises no SIGPIPE. Two threads must not send over one stream at the same time.
+///
+/// Throws errc::timed_out, errc::not_found when the other side has closed or the array is gone, errc::stale_handle,
+/// errc::read_only for a handle that grants writing to what is frozen by now, errc::unsupported for a read-only handle
+/// of an anonymous array on the portable path, errc::invalid_argument for what is no connected Unix domain socket, or
+/// an array of another process. After an error in the middle of a message a stream is of no more use.
+inline void send(int socket, const Handle& handle, const TransferOptions& options = {}) {
+  const std::string subject = detail::subject("send", handle.name());
+  detail::os::Socket to(socket, options.timeout, subject);
+  if (!handle.name().empty()) return to.send(detail::message_of(handle.to_string(), subject), -1);
+  const detail::os::Object object = detail::object_to_send(handle, subject);
+  to.send(detail::message_of(handle.as_inherited(0).to_string(), subject), object.descriptor());
+}
+
+/// What a message brought, before anything is mapped: for a receiver that does not know the elements and dimensions in
+/// advance. Owns the descriptor of an anonymous array, and closes it; arrays that were attached stay.
+class ReceivedHandle {
+ public:
+  /// What was sent. That of an anonymous array names this process and the descriptor that this object owns.
+  const Handle& handle() const noexcept { return handle_; }
+
+  /// The array; may be called more than once. Throws what ndshm::attach throws.
+  template <class T, std::size_t N, layout L = layout::row_major>
+  SharedArray<T, N, L> attach(const AttachOptions& options = {}) const {
+    if (!descriptor_) return ndshm::attach<T, N, L>(handle_, options);
+    // Always by what came: the text alone could name any array, and a sender has no more rights than it gave away.
+    return detail::attach_by<T, N, L>(handle_, "attach: ", [&](const std::string& subject) {
+      return detail::Segment::attach(std::nullopt, descriptor_.get(), detail::access_for<T>, subject);
+    });
+  }
+
+ private:
+  friend ReceivedHandle receive_handle(int socket, const TransferOptions& options);
+
+  explicit ReceivedHandle(Handle handle) : handle_(std::move(handle)) {}
+  ReceivedHandle(const Handle& handle, detail::os::Descriptor descriptor)
+      : handle_({{}, detail::os::process_id(), descriptor.get()}, handle.uuid(), handle.dtype(), handle.shape(),
+                handle.strides(), handle.offset(), handle.is_read_only()),
+        descriptor_(std::move(descriptor)) {}
+
+  Handle handle_;
+  detail::os::Descriptor descriptor_;  // none for a named array
+};
+
+/// Receives one message that send() sent. Reads nothing beyond its end.
+///
+/// Throws errc::timed_out, errc::not_found when the other side has closed and there is no further message,
+/// errc::invalid_handle for a message that breaks a rule: of its magic, its length, its text, or the descriptor that
+/// has to come with it; errc::system_error when this process may open no more descriptors, errc::invalid_argument for
+/// what is no connected Unix domain socket. No descriptor stays open after any of them. After errc::invalid_handle, and
+/// after a time-out in the middle of a message, close a stream: what comes next would not be understood.
+inline ReceivedHandle receive_handle(int socket, const TransferOptions& options = {}) {
+  const std::string subject = "receive: ";
+  detail::os::Socket from(socket, options.timeout, subject);
+  const Handle handle = Handle::parse(detail::receive_text(from, subject));
+  detail::require_descriptors(handle, from, subject);
+  if (!handle.name().empty()) return ReceivedHandle(handle);
+  return {handle, from.take_descriptor()};
+}
+
+/// receive<T, N>(socket): the array that the other side sent, as attach<T, N>(handle) would have it. Its own handle()
+/// names this process, so that it can be handed on. `attach_options` are for a named one.
+/// Throws what receive_handle and attach throw.
+template <class T, std::size_t N, layout L = layout::row_major>
+SharedArray<T, N, L> receive(int socket, const TransferOptions& options = {},
+                             const AttachOptions& attach_options = {}) {
+  return receive_handle(socket, options).attach<T, N, L>(attach_options);
+}
+
+}  // namespace ndshm
