@@ -39,6 +39,9 @@ enum class errc {
   incompatible,       ///< a segment of another format version, byte order or ABI
   stale_handle,       ///< what the handle names is there, but it is another segment by now
   timed_out,          ///< the time-out ran out
+  task_failed,        ///< tasks of a worker pool were not done; TaskError tells which
+  worker_failed,      ///< a worker of a pool could not get ready
+  cancelled,          ///< the pool was cancelled or closed before the work was done
   multithreaded,      ///< fork() was refused because other threads run
   unsupported,        ///< this system, or this build's platform path, cannot do it
   system_error        ///< any other refusal by the operating system; Error::os_error() tells which
@@ -46,11 +49,12 @@ enum class errc {
 
 /// The name of a code as it stands in messages, for example "out_of_memory". Never throws.
 constexpr std::string_view to_string(errc code) noexcept {
-  constexpr std::array<std::string_view, 23> names{
+  constexpr std::array<std::string_view, 26> names{
       "success",      "invalid_name",   "invalid_shape",     "invalid_argument", "invalid_handle", "invalid_header",
       "not_found",    "already_exists", "type_mismatch",     "rank_mismatch",    "shape_mismatch", "layout_mismatch",
       "read_only",    "out_of_memory",  "permission_denied", "not_a_segment",    "damaged",        "incompatible",
-      "stale_handle", "timed_out",      "multithreaded",     "unsupported",      "system_error"};
+      "stale_handle", "timed_out",      "task_failed",       "worker_failed",    "cancelled",      "multithreaded",
+      "unsupported",  "system_error"};
   const auto index = static_cast<std::size_t>(code);
   return index < names.size() ? names[index] : std::string_view{"unknown"};
 }

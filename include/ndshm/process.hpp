@@ -114,6 +114,22 @@ class Process {
     if (!status_) child_.kill();
   }
 
+  /// Kills the child if it is still at something: stops it, asks, and kills it or lets it go on.
+  template <class IsStillAtIt>
+  bool kill_if(IsStillAtIt is_still_at_it) {
+    if (!child_ || status_) return false;
+    child_.stop();
+    if (is_still_at_it()) {
+      child_.kill();
+      return true;
+    }
+    child_.go_on();
+    return false;
+  }
+
+  /// For poll(): readable at the latest when the child has ended. -1 for no process.
+  int poll_descriptor() const noexcept { return child_ ? child_.poll_descriptor() : -1; }
+
  private:
   const ExitStatus* reap(std::optional<std::chrono::nanoseconds> limit);
   void end() noexcept {
@@ -131,6 +147,17 @@ class Process {
 
 namespace detail {
 
+/// `std::runtime_error: out of cheese`, in a catch block.
+inline std::string text_of_current_exception() {
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    return boost::core::demangle(typeid(error).name()) + ": " + error.what();
+  } catch (...) {
+    return "an exception that is no std::exception";
+  }
+}
+
 /// Runs a child's function: the exit code. The exception that leaves it is reported to the parent, or printed when no
 /// parent listens.
 template <class Function>
@@ -146,10 +173,8 @@ int run_and_report(Function& function) {
     } else {
       return static_cast<int>(std::invoke(function));
     }
-  } catch (const std::exception& error) {
-    report(boost::core::demangle(typeid(error).name()) + ": " + error.what());
   } catch (...) {
-    report("an exception that is no std::exception");
+    report(text_of_current_exception());
   }
   return Process::exception_exit_code;
 }
@@ -159,9 +184,10 @@ int run_and_report(Function& function) {
 template <class Function>
 Process fork(Function&& function, ForkOptions options) {
   static_assert(detail::os::has_fork, "ndshm: there is no fork on Windows; use ndshm::spawn");
-  if (const auto threads = detail::os::count_threads(); threads > 1 && !options.allow_threads) {
+  const std::size_t watchers = detail::os::count_watchers();
+  if (const auto threads = detail::os::count_threads(); threads > 1 + watchers && !options.allow_threads) {
     throw Error(errc::multithreaded,
-                "fork: " + std::to_string(threads) +
+                "fork: " + std::to_string(threads - watchers) +
                     " threads run, and a lock that one of them holds would stay locked in the child",
                 "fork before starting threads, or use {.allow_threads = true} for a child that takes no locks");
   }
@@ -200,7 +226,8 @@ inline const ExitStatus* Process::wait_for(std::chrono::nanoseconds limit) { ret
 inline std::string ExitStatus::to_string() const {
   if (!exception_.empty()) return "exception " + exception_;
   if (signal_) return "signal " + std::to_string(*signal_) + " (" + detail::os::signal_text(*signal_) + ")";
-  return "exit code " + std::to_string(exit_code_.value_or(-1));
+  if (exit_code_) return "exit code " + std::to_string(*exit_code_);
+  return "an end that something else in this program waited for";
 }
 
 }  // namespace ndshm

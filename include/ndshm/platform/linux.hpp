@@ -18,6 +18,7 @@
 #include <ndshm/platform/unix.hpp>
 #include <ndshm/platform/unix_process.hpp>
 #include <ndshm/platform/unix_socket.hpp>
+#include <ndshm/platform/unix_wait.hpp>
 #include <optional>
 #include <string>
 #include <vector>

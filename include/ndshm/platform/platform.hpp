@@ -13,6 +13,7 @@
 //   commit(), populate_huge(), space_of_names(), available_memory(), huge_pages_are_on()   memory
 //   names(), NameWatch, path_of_name(), path_of_descriptor()                               names
 //   process_id(), at_fork(), count_threads()                                               this process
+//   Bell, listen(), sleep_until_readable(), ParentMark, end_with(), steady_ns()            waiting for other processes
 //   Child, fork_child(), spawn_child(), signal_text()                                      its children
 //   report_to_parent(), exit_child(), inherited_descriptors(), program_path()              this process, as a child
 //   Socket             a caller's socket, through which bytes go with a descriptor

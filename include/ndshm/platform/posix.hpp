@@ -23,6 +23,7 @@
 #include <ndshm/platform/unix.hpp>
 #include <ndshm/platform/unix_process.hpp>
 #include <ndshm/platform/unix_socket.hpp>
+#include <ndshm/platform/unix_wait.hpp>
 #include <optional>
 #include <random>
 #include <string>

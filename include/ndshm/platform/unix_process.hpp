@@ -72,6 +72,19 @@ class Child {
     if (pid_ > 0) ::kill(pid_, SIGKILL);
   }
 
+  /// Stops it, and returns when it stands still (or has ended); after 0.1 s in any case.
+  void stop() const noexcept {
+    if (::kill(pid_, SIGSTOP) != 0) return;
+    Patience patience(std::chrono::milliseconds(100));
+    siginfo_t info{};
+    do {
+      info.si_pid = 0;
+      const int flags = WSTOPPED | WEXITED | WNOHANG | WNOWAIT;
+      if (::waitid(P_PID, static_cast<id_t>(pid_), &info, flags) != 0 || info.si_pid != 0) return;
+    } while (patience.wait());
+  }
+  void go_on() const noexcept { ::kill(pid_, SIGCONT); }
+
   /// For poll(): it is readable once the child has ended, and stays so.
   int poll_descriptor() const noexcept { return end_ ? end_.get() : reports_.get(); }
   /// Whether it is readable then alone. Otherwise it is the report pipe: readable also when the child has reported or

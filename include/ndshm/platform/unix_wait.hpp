@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSL-1.0
+// unix_wait.hpp: waiting for other processes on POSIX systems, for the worker pool: bells that wake a process, sleeping
+// until one of several things happens, and ending with one's parent. Nothing outside platform/ includes it. Sources:
+// eventfd(2), poll(2), pidfd_open(2), pthread_create(3).
+#pragma once
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's, for ::kill and the masks
+#if defined(__linux__)
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#endif
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <ndshm/platform/unix_process.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace ndshm::detail::os {
+
+#if defined(__linux__) && !defined(NDSHM_PORTABLE_POSIX)
+inline constexpr bool has_event_descriptors = true;
+#else
+inline constexpr bool has_event_descriptors = false;
+#endif
+
+/// Wakes one process. Ringing it again before it is heard changes nothing. Its descriptors can be inherited.
+class Bell {
+ public:
+  Bell() = default;
+  explicit Bell(const std::string& subject) {
+#if defined(__linux__) && !defined(NDSHM_PORTABLE_POSIX)
+    listener_ = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!listener_) throw refused(last_error(), subject, "eventfd");
+#else
+    auto [reading, writing] = make_pipe(subject);
+    listener_ = std::move(reading);
+    ringer_ = std::move(writing);
+#endif
+  }
+  /// One that was inherited: the descriptor to listen at or to ring with; -1 for what is not needed.
+  Bell(int listener, int ringer) : listener_(listener), ringer_(ringer) {}
+
+  int listener() const noexcept { return listener_.get(); }
+  int ringer() const noexcept { return ringer_ ? ringer_.get() : listener_.get(); }
+
+  /// Safe in a signal handler.
+  void ring() const noexcept {
+    const int before = errno;
+    const std::uint64_t one = 1;  // what an eventfd takes; as good as any bytes for a pipe
+    [[maybe_unused]] const auto written = ::write(ringer(), &one, sizeof one);
+    errno = before;
+  }
+  /// Forgets that it has been rung.
+  void hush() const noexcept {
+    std::array<char, 512> bytes{};
+    while (retry_on_signal([&] { return ::read(listener(), bytes.data(), bytes.size()); }) ==
+           static_cast<ssize_t>(bytes.size())) {
+    }
+  }
+
+ private:
+  Descriptor listener_;
+  Descriptor ringer_;  // none where one descriptor does both
+};
+
+/// Whether that stream is shown to somebody.
+inline bool is_terminal(std::FILE* stream) { return ::isatty(::fileno(stream)) == 1; }
+
+/// Sleeps until one of the descriptors has something to read, a signal was handled, or the limit (none: for ever) is
+/// over. Then `ready[i]` tells of descriptors[i]; negative ones are left out.
+inline void sleep_until_readable(std::span<const int> descriptors, std::vector<bool>& ready,
+                                 std::optional<std::chrono::nanoseconds> limit) {
+  static thread_local std::vector<pollfd> entries;
+  entries.clear();
+  for (const int descriptor : descriptors) entries.push_back({descriptor, POLLIN, 0});
+  int milliseconds = -1;
+  if (limit) {
+    const auto rounded_up = std::chrono::ceil<std::chrono::milliseconds>(*limit).count();
+    milliseconds = static_cast<int>(std::clamp<std::chrono::milliseconds::rep>(rounded_up, 0, 60'000));
+  }
+  const int count = ::poll(entries.data(), static_cast<nfds_t>(entries.size()), milliseconds);
+  ready.assign(entries.size(), false);
+  for (std::size_t i = 0; count > 0 && i < entries.size(); ++i) ready[i] = entries[i].revents != 0;
+}
+
+/// Sleeps until the bell is rung, and hushes it.
+inline void listen(const Bell& bell) {
+  pollfd entry{bell.listener(), POLLIN, 0};
+  while (::poll(&entry, 1, -1) < 0 && errno == EINTR) {
+  }
+  bell.hush();
+}
+
+/// What a child needs to notice the end of the process that makes this: on Linux a pidfd of it; elsewhere a pipe that
+/// nobody writes to, whose other end only that process holds.
+class ParentMark {
+ public:
+  ParentMark() = default;
+  explicit ParentMark(const std::string& subject) {
+#if defined(__linux__) && !defined(NDSHM_PORTABLE_POSIX)
+    watched_ = Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+    if (watched_) return;
+#endif
+    auto [reading, writing] = make_pipe(subject);
+    watched_ = std::move(reading);
+    held_ = std::move(writing);
+  }
+  int watched() const noexcept { return watched_.get(); }
+  /// In a forked child, which must not hold what only the parent may hold.
+  void is_the_parents() noexcept { held_.close(); }
+
+ private:
+  Descriptor watched_;
+  Descriptor held_;
+};
+
+namespace unix_only {
+
+inline std::atomic<std::size_t> watcher_threads = 0;
+
+struct Watched {
+  int descriptor;
+  pid_t parent;
+};
+
+/// Where other children of the parent hold the pipe too, the change of the parent's id tells.
+inline void* end_with_parent(void* argument) {
+  const Watched watched = *static_cast<const Watched*>(argument);
+  pollfd entry{watched.descriptor, POLLIN, 0};
+  while (::poll(&entry, 1, has_event_descriptors ? -1 : 50) <= 0 && ::getppid() == watched.parent) {
+  }
+  ::kill(::getpid(), SIGKILL);
+  return nullptr;
+}
+
+}  // namespace unix_only
+
+/// Ends this process, at once and whatever it is doing, when the process behind the descriptor ends. Costs a thread
+/// that sleeps; it takes no lock and handles no signal, so that forking beside it is harmless.
+inline void end_with(int watched, std::uint64_t parent, const std::string& subject) {
+  static unix_only::Watched argument;  // a process has one parent
+  argument = {watched, static_cast<pid_t>(parent)};
+  if (::getppid() != argument.parent) ::kill(::getpid(), SIGKILL);  // it was faster
+  sigset_t all{};
+  sigset_t before{};
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_BLOCK, &all, &before);
+  pthread_t thread{};
+  const int error = ::pthread_create(&thread, nullptr, unix_only::end_with_parent, &argument);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (error != 0) throw refused({error, std::generic_category()}, subject, "pthread_create");
+  ::pthread_detach(thread);
+  if (unix_only::watcher_threads++ == 0) {
+    ::pthread_atfork(nullptr, nullptr, [] { unix_only::watcher_threads = 0; });
+  }
+}
+
+/// Threads of this process that end_with() started: they do not stand in the way of a fork.
+inline std::size_t count_watchers() { return unix_only::watcher_threads; }
+
+/// An interrupt from the terminal goes to every process of the program; only the parent decides what it means.
+inline void leave_interrupts_to_parent() { ::signal(SIGINT, SIG_IGN); }
+
+/// A clock that all processes of this machine share, in ns.
+inline std::uint64_t steady_ns() {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+          .count());
+}
+
+}  // namespace ndshm::detail::os

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: BSL-1.0
+// worker_pool.hpp: WorkerPool<Job, Result>, worker processes that take tasks until all are done, whatever happens to
+// one of them. Includes supervisor.hpp, worker.hpp and progress.hpp, no xtensor.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstring>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <ndshm/blocks.hpp>
+#include <ndshm/error.hpp>
+#include <ndshm/process.hpp>
+#include <ndshm/progress.hpp>
+#include <ndshm/supervisor.hpp>
+#include <ndshm/worker.hpp>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace ndshm {
+
+/// Of a pool.
+struct PoolOptions {
+  /// Called once in each worker before its first task, in replacements too: to attach arrays, to seed a generator.
+  std::function<void(const Worker&)> initialise = {};
+
+  /// Called once for each worker after `initialise`, but not in replacements; the pool's constructor waits until all
+  /// are through. For filling an array by the workers that will use it: `worker.share(rows)` are this worker's own
+  /// indices, and the pages that it touches first lie in memory near its processor.
+  std::function<void(const Worker&)> first_touch = {};
+
+  /// How many workers that died are replaced in the pool's lifetime. One that dies three times in a row before it was
+  /// ready is not replaced any more.
+  std::size_t max_replacements = 1000;
+
+  /// Forks workers even though other threads run. See ForkOptions.
+  bool allow_threads = false;
+};
+
+/// Of one run.
+struct RunOptions {
+  /// A task may be done twice without harm: if its worker dies it is given out again, up to max_attempts times in all.
+  bool idempotent = false;
+  unsigned max_attempts = 3;
+
+  /// How long a task may run; its worker is then ended and replaced, also when it was stopped. 0: for ever.
+  std::chrono::nanoseconds task_timeout{0};
+
+  /// See Progress, and progress_bar().
+  ProgressCallback progress = {};
+};
+
+/// What became of the tasks of a run.
+struct RunReport {
+  std::size_t done = 0;
+  std::vector<TaskFailure> failures;  ///< in the order of the jobs
+  std::size_t cancelled = 0;          ///< tasks that were never begun, because of cancel()
+  std::vector<std::size_t> done_by;   ///< how many of them each worker did
+  std::size_t replaced = 0;           ///< workers that died and were replaced
+  std::chrono::nanoseconds elapsed{0};
+
+  /// Every task was done.
+  bool success() const noexcept { return failures.empty() && cancelled == 0; }
+};
+
+/// Thrown when tasks were not done: errc::task_failed, or errc::cancelled.
+class TaskError : public Error {
+ public:
+  TaskError(errc code, std::string_view facts, RunReport report)
+      : Error(code, facts), report_(std::make_shared<const RunReport>(std::move(report))) {}
+
+  /// What became of all tasks of the run.
+  const RunReport& report() const noexcept { return *report_; }
+
+ private:
+  std::shared_ptr<const RunReport> report_;
+};
+
+/// What try_map returns: a result for each job, none for those that failed.
+template <class Result>
+struct MapReport : RunReport {
+  std::vector<std::optional<Result>> results;
+};
+
+namespace detail {
+
+template <class Function>
+struct FirstParameter : FirstParameter<decltype(&Function::operator())> {};
+template <class R, class J, class... Rest>
+struct FirstParameter<R (*)(J, Rest...)> : std::type_identity<std::decay_t<J>> {};
+template <class R, class C, class J, class... Rest>
+struct FirstParameter<R (C::*)(J, Rest...)> : std::type_identity<std::decay_t<J>> {};
+template <class R, class C, class J, class... Rest>
+struct FirstParameter<R (C::*)(J, Rest...) const> : std::type_identity<std::decay_t<J>> {};
+template <class R, class J, class... Rest>
+struct FirstParameter<R (*)(J, Rest...) noexcept> : std::type_identity<std::decay_t<J>> {};
+template <class R, class C, class J, class... Rest>
+struct FirstParameter<R (C::*)(J, Rest...) noexcept> : std::type_identity<std::decay_t<J>> {};
+template <class R, class C, class J, class... Rest>
+struct FirstParameter<R (C::*)(J, Rest...) const noexcept> : std::type_identity<std::decay_t<J>> {};
+
+/// The tasks of one run() or map().
+class RunSink final : public TaskSink {
+ public:
+  explicit RunSink(std::size_t workers) { report.done_by.resize(workers); }
+
+  void done(std::size_t index, std::size_t worker, const std::byte* result) override {
+    --posted;
+    ++report.done;
+    ++report.done_by[worker];
+    if (keep) keep(index, result);
+  }
+  void failed(TaskFailure failure) override {
+    --posted;
+    report.failures.push_back(std::move(failure));
+  }
+  void withdrawn(std::size_t) override {
+    --posted;
+    ++report.cancelled;
+  }
+
+  RunReport report;
+  std::function<void(std::size_t, const std::byte*)> keep;
+};
+
+/// The task of one submit().
+template <class Result>
+class PendingSink final : public TaskSink {
+ public:
+  using Value = std::conditional_t<std::is_void_v<Result>, std::monostate, Result>;
+
+  void done(std::size_t, std::size_t, const std::byte* result) override {
+    if constexpr (!std::is_void_v<Result>) {
+      alignas(Result) std::byte bytes[sizeof(Result)];
+      std::memcpy(bytes, result, sizeof(Result));
+      value.emplace(*std::launder(reinterpret_cast<const Result*>(bytes)));
+    } else {
+      value.emplace();
+    }
+    --posted;
+  }
+  void failed(TaskFailure what) override {
+    failure = std::move(what);
+    --posted;
+  }
+  void withdrawn(std::size_t) override { --posted; }
+
+  std::optional<Value> value;
+  std::optional<TaskFailure> failure;
+};
+
+/// `run: 3 of 20 tasks failed; task 4: signal 9 (Killed) (worker 1, process 4711)`
+inline TaskError error_for(RunReport report) {
+  const std::size_t all = report.done + report.failures.size() + report.cancelled;
+  const std::string of_all = " of " + std::to_string(all) + " tasks";
+  std::string facts = "run: ";
+  if (report.cancelled > 0) facts += "cancelled after " + std::to_string(all - report.cancelled) + of_all;
+  if (report.cancelled > 0 && !report.failures.empty()) facts += ", ";
+  if (!report.failures.empty()) {
+    facts += std::to_string(report.failures.size()) + of_all + " failed; " + report.failures.front().to_string();
+  }
+  const errc code = report.cancelled > 0 ? errc::cancelled : errc::task_failed;
+  return {code, facts, std::move(report)};
+}
+
+}  // namespace detail
+
+/// The result of a task that may still run; what submit() returns. Movable. Waiting for it keeps the pool going.
+template <class Result>
+class PendingTask {
+ public:
+  /// Waits for the task and returns its result. Can be called again.
+  /// Throws TaskError: errc::task_failed, or errc::cancelled when the pool was closed or cancelled before it began.
+  Result get() {
+    wait();
+    if (sink_->value) {
+      if constexpr (std::is_void_v<Result>) {
+        return;
+      } else {
+        return *sink_->value;
+      }
+    }
+    RunReport report;
+    if (sink_->failure) {
+      report.failures.push_back(*sink_->failure);
+    } else {
+      report.cancelled = 1;
+    }
+    throw detail::error_for(std::move(report));
+  }
+
+  void wait() {
+    while (sink_->posted > 0) supervisor_->step(std::nullopt);
+  }
+
+  /// Whether the task is over; waits for it as long as the limit says.
+  bool wait_for(std::chrono::nanoseconds limit) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (sink_->posted > 0) {
+      const auto left = end - std::chrono::steady_clock::now();
+      supervisor_->step(std::max<std::chrono::nanoseconds>(left, std::chrono::nanoseconds(0)));
+      if (left <= std::chrono::nanoseconds(0)) break;
+    }
+    return sink_->posted == 0;
+  }
+
+ private:
+  template <class Job, class R>
+  friend class WorkerPool;
+  using Sink = detail::PendingSink<Result>;
+
+  PendingTask(std::shared_ptr<detail::Supervisor> supervisor, std::shared_ptr<Sink> sink)
+      : supervisor_(std::move(supervisor)), sink_(std::move(sink)) {}
+
+  std::shared_ptr<detail::Supervisor> supervisor_;
+  std::shared_ptr<Sink> sink_;
+};
+
+/// Worker processes that call one function for each job.
+///
+///   WorkerPool pool(4, [&](Range rows) { xt::view(weights, xt::range(rows.begin, rows.end)) = 1.0; });
+///   pool.run(blocks(2000, 100));
+///
+/// Job     what the function takes: any trivially copyable type
+/// Result  what it returns: void, or any trivially copyable type
+///
+/// The workers are forked from this process, so the function may use every array (and everything else) that exists when
+/// the pool is made; what it writes outside of shared memory stays in its worker. It may take a `const Worker&` as a
+/// second parameter.
+///
+/// What holds whatever happens: a worker that is killed, crashes or calls exit() fails only the task that it was at,
+/// and is replaced. A task that throws is reported with type and text, and its worker goes on. Each task is done or
+/// reported exactly once. No lock is shared by the workers. When this process ends, however it ends, the workers end.
+/// Destroying a pool never hangs: tasks in line are dropped, workers that are at a task are killed.
+///
+/// To be used by one thread at a time, except for cancel(). An interrupt from the terminal (Ctrl-C) is ignored by the
+/// workers, so that this process alone decides what it means: by default it ends, and the workers with it; a handler
+/// may call cancel().
+template <class Job, class Result = void>
+class WorkerPool {
+  static_assert(
+      detail::Shareable<Job>,
+      "ndshm: a job is copied through shared memory: it has to be trivially copyable and no pointer; an index, a "
+      "Range or a struct of numbers is");
+  static_assert(std::is_void_v<Result> || detail::Shareable<std::conditional_t<std::is_void_v<Result>, int, Result>>,
+                "ndshm: a result is copied through shared memory: it has to be trivially copyable and no pointer");
+
+ public:
+  using job_type = Job;
+  using result_type = Result;
+
+  /// Forks the workers. Throws errc::multithreaded while other threads run (see PoolOptions::allow_threads),
+  /// errc::out_of_memory, errc::invalid_argument, and errc::worker_failed when first_touch fails.
+  template <class Function>
+  WorkerPool(std::size_t workers, Function function, PoolOptions options = {})
+      : supervisor_(std::make_shared<detail::Supervisor>(detail::task_types<Job, Result>(), workers,
+                                                         options.max_replacements)) {
+    static_assert(std::is_same_v<detail::TaskResult<Function, Job>, Result>,
+                  "ndshm: the function does not take a Job and return a Result of this WorkerPool<Job, Result>");
+    const bool waits = static_cast<bool>(options.first_touch);
+    supervisor_->open([supervisor = supervisor_.get(), mark = std::make_shared<detail::os::ParentMark>("WorkerPool: "),
+                       function = std::move(function), options = std::move(options)](
+                          std::size_t index, bool is_replacement, const detail::os::Bell& own) mutable {
+      const Worker worker{index, supervisor->worker_count(), is_replacement};
+      const std::uint64_t parent = detail::os::process_id();
+      return ndshm::fork(
+          [&] {
+            mark->is_the_parents();
+            detail::os::end_with(mark->watched(), parent, "WorkerPool: ");
+            detail::os::leave_interrupts_to_parent();
+            if (options.initialise) options.initialise(worker);
+            if (options.first_touch && !is_replacement) options.first_touch(worker);
+            detail::serve<Job, Result>(supervisor->board(), worker, own, supervisor->bell(), function);
+          },
+          {.allow_threads = options.allow_threads});
+    });
+    if (waits) supervisor_->await_workers();
+  }
+
+  WorkerPool(WorkerPool&&) noexcept = default;
+  WorkerPool& operator=(WorkerPool&& other) noexcept {
+    if (this != &other) {
+      close();
+      supervisor_ = std::move(other.supervisor_);
+    }
+    return *this;
+  }
+  WorkerPool(const WorkerPool&) = delete;
+  WorkerPool& operator=(const WorkerPool&) = delete;
+  ~WorkerPool() { close(); }
+
+  /// Does a task for each job of a range (blocks(), tiles(), a vector, anything that can be iterated) and waits for all
+  /// of them. Whoever is free takes the next job. The jobs are read as they are needed: 10,000,000 blocks take no more
+  /// memory than 1,000. Throws TaskError, after all others are over, when a task failed or the run was cancelled.
+  template <class Jobs>
+  RunReport run(const Jobs& jobs, const RunOptions& options = {}) {
+    return checked(try_run(jobs, options));
+  }
+
+  /// The same, but failed tasks are only reported.
+  template <class Jobs>
+  RunReport try_run(const Jobs& jobs, const RunOptions& options = {}) {
+    return run_with(jobs, options, {});
+  }
+
+  /// The results of all jobs, in the order of the jobs. Throws TaskError when one of them failed.
+  template <class Jobs>
+  std::vector<Result> map(const Jobs& jobs, const RunOptions& options = {}) requires(!std::is_void_v<Result>) {
+    MapReport<Result> report = try_map(jobs, options);
+    checked(report);
+    std::vector<Result> results;
+    results.reserve(report.results.size());
+    for (const std::optional<Result>& result : report.results) results.push_back(*result);
+    return results;
+  }
+
+  /// The same, with nothing in place of the results of failed tasks.
+  template <class Jobs>
+  MapReport<Result> try_map(const Jobs& jobs, const RunOptions& options = {}) requires(!std::is_void_v<Result>) {
+    MapReport<Result> report;
+    const auto keep = [&](std::size_t index, const std::byte* bytes) {
+      if (index >= report.results.size()) report.results.resize(index + 1);
+      alignas(Result) std::byte copy[sizeof(Result)];
+      std::memcpy(copy, bytes, sizeof(Result));
+      report.results[index].emplace(*std::launder(reinterpret_cast<const Result*>(copy)));
+    };
+    static_cast<RunReport&>(report) = run_with(jobs, options, keep);
+    const std::size_t tasks = report.done + report.failures.size() + report.cancelled;
+    report.results.resize(std::max(tasks, report.results.size()));
+    return report;
+  }
+
+  /// Hands out one task and returns at once, unless very many are in line. It is done also while nobody waits for it.
+  PendingTask<Result> submit(const Job& job, const RunOptions& options = {}) {
+    auto sink = std::make_shared<detail::PendingSink<Result>>();
+    configure(*sink, options);
+    supervisor().cancels();  // one that came before does not concern it
+    supervisor().post(sink, 0, &job);
+    supervisor().publish();
+    return {supervisor_, std::move(sink)};
+  }
+
+  /// From any thread, or from a signal handler: the tasks that no worker has begun are dropped, and run() returns as
+  /// soon as those are over that have. What comes later is not concerned.
+  void cancel() noexcept { supervisor_->cancel(); }
+
+  std::size_t worker_count() const { return supervisor().worker_count(); }
+
+  /// The processes of the workers, by their index; 0 where there is none just now.
+  std::vector<std::uint64_t> pids() const { return supervisor().pids(); }
+
+  /// Ends the workers, as the destructor does; PendingTasks that are not done are cancelled.
+  void close() noexcept {
+    if (supervisor_) supervisor_->close();
+  }
+
+ private:
+  detail::Supervisor& supervisor() const {
+    if (!supervisor_) throw Error(errc::invalid_argument, "WorkerPool: it has been moved from");
+    return *supervisor_;
+  }
+
+  static void configure(detail::TaskSink& sink, const RunOptions& options) {
+    sink.attempts = options.idempotent ? std::max(1U, options.max_attempts) : 1;
+    sink.timeout = options.task_timeout;
+  }
+
+  static RunReport checked(RunReport report) {
+    if (report.success()) return report;
+    throw detail::error_for(std::move(report));
+  }
+
+  template <class Jobs>
+  RunReport run_with(const Jobs& jobs, const RunOptions& options,
+                     std::function<void(std::size_t, const std::byte*)> keep) {
+    detail::Supervisor& pool = supervisor();
+    pool.require_owner();
+    const auto start = std::chrono::steady_clock::now();
+    const std::size_t replaced_before = pool.replaced();
+    auto sink = std::make_shared<detail::RunSink>(pool.worker_count());
+    configure(*sink, options);
+    sink->keep = std::move(keep);
+    // Whatever throws here (the jobs, the progress callback), its tasks are told to nobody any more.
+    struct Abandon {
+      detail::Supervisor& pool;
+      detail::RunSink& sink;
+      ~Abandon() { pool.abandon(sink); }
+    } abandon{pool, *sink};
+
+    Progress progress;
+    if constexpr (requires { std::size(jobs); }) progress.total = static_cast<std::size_t>(std::size(jobs));
+    auto last_shown = start;
+    const auto show = [&](bool is_over) {
+      const auto now = std::chrono::steady_clock::now();
+      if (!options.progress || (!is_over && now - last_shown < progress_interval)) return;
+      last_shown = now;
+      progress.done = sink->report.done;
+      progress.failed = sink->report.failures.size();
+      progress.elapsed = now - start;
+      progress.is_over = is_over;
+      options.progress(progress);
+    };
+    const std::optional<std::chrono::nanoseconds> limit =
+        options.progress ? std::optional<std::chrono::nanoseconds>(progress_interval) : std::nullopt;
+
+    const std::size_t cancels = pool.cancels();
+    std::size_t taken = 0;
+    for (auto&& each : jobs) {
+      const Job job = each;
+      while (!pool.has_room() && pool.cancels() == cancels) {
+        pool.step(limit, pool.outstanding() / 2);
+        show(false);
+      }
+      if (pool.cancels() != cancels) {
+        sink->report.cancelled += progress.total ? *progress.total - taken : 1;
+        break;
+      }
+      pool.post(sink, taken++, &job);
+      if (taken % publish_every == 0) pool.publish();
+    }
+    while (sink->posted > 0) {
+      pool.step(limit, sink->posted == pool.outstanding() ? sink->posted : 1);
+      show(false);
+    }
+    std::sort(sink->report.failures.begin(), sink->report.failures.end(),
+              [](const TaskFailure& a, const TaskFailure& b) { return a.index < b.index; });
+    sink->report.replaced = pool.replaced() - replaced_before;
+    sink->report.elapsed = std::chrono::steady_clock::now() - start;
+    show(true);
+    return std::move(sink->report);
+  }
+
+  static constexpr std::chrono::milliseconds progress_interval{100};
+  static constexpr std::size_t publish_every = 32;
+
+  std::shared_ptr<detail::Supervisor> supervisor_;
+};
+
+template <class Function>
+WorkerPool(std::size_t, Function, PoolOptions = {})
+    -> WorkerPool<typename detail::FirstParameter<Function>::type,
+                  detail::TaskResult<Function, typename detail::FirstParameter<Function>::type>>;
+
+}  // namespace ndshm
