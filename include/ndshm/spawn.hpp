@@ -134,25 +134,32 @@ inline os::Object object_of(const Handle& handle, const std::string& subject) {
               "keep the array until spawn has returned");
 }
 
+/// spawn(), with more for the child: descriptors, which come before those of the handles, and variables of the library.
+inline Process spawn(const std::filesystem::path& path, const std::vector<std::string>& arguments,
+                     const std::vector<Handle>& handles, const SpawnOptions& options, std::vector<int> descriptors,
+                     const os::Variables& variables) {
+  const std::string subject = detail::subject("spawn", path.string());
+  os::Program program = program_for(path, arguments, options, subject);
+  program.environment.insert(program.environment.end(), variables.begin(), variables.end());
+  std::vector<os::Object> objects;
+  for (std::size_t i = 0; i < handles.size(); ++i) {
+    std::string text = handles[i].to_string();
+    if (handles[i].name().empty()) {
+      objects.push_back(object_of(handles[i], subject + "handle " + std::to_string(i) + ": "));
+      text = handles[i].as_inherited(os::first_inherited + static_cast<int>(descriptors.size())).to_string();
+      descriptors.push_back(objects.back().descriptor());
+    }
+    program.environment.emplace_back(handle_variable + std::to_string(i), std::move(text));
+  }
+  program.environment.emplace_back(count_variable, std::to_string(handles.size()));
+  return Process(os::spawn_child(program, descriptors, subject));
+}
+
 }  // namespace detail
 
 inline Process spawn(const std::filesystem::path& program, const std::vector<std::string>& arguments,
                      const std::vector<Handle>& handles, const SpawnOptions& options) {
-  const std::string subject = detail::subject("spawn", program.string());
-  detail::os::Program what = detail::program_for(program, arguments, options, subject);
-  std::vector<detail::os::Object> objects;
-  std::vector<int> descriptors;
-  for (std::size_t i = 0; i < handles.size(); ++i) {
-    std::string text = handles[i].to_string();
-    if (handles[i].name().empty()) {
-      objects.push_back(detail::object_of(handles[i], subject + "handle " + std::to_string(i) + ": "));
-      text = handles[i].as_inherited(detail::os::first_inherited + static_cast<int>(descriptors.size())).to_string();
-      descriptors.push_back(objects.back().descriptor());
-    }
-    what.environment.emplace_back(detail::handle_variable + std::to_string(i), std::move(text));
-  }
-  what.environment.emplace_back(detail::count_variable, std::to_string(handles.size()));
-  return Process(detail::os::spawn_child(what, descriptors, subject));
+  return detail::spawn(program, arguments, handles, options, {}, {});
 }
 
 inline std::size_t inherited_count() { return detail::inherited_texts().size(); }

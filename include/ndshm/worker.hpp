@@ -1,21 +1,29 @@
 // SPDX-License-Identifier: BSL-1.0
-// worker.hpp: the worker's side of a pool: what a worker knows of itself, and the loop in which it takes tasks from the
-// board until the pool closes. Includes task_board.hpp, blocks.hpp, process.hpp and platform/, no xtensor.
+// worker.hpp: the worker's side of a pool: what a worker knows of itself, the loop in which it takes tasks from the
+// board until the pool closes, and work(), by which a program of its own becomes a worker. Includes task_board.hpp,
+// blocks.hpp, spawn.hpp and platform/, no xtensor.
 #pragma once
 
+#include <array>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <ndshm/blocks.hpp>
 #include <ndshm/error.hpp>
 #include <ndshm/platform/platform.hpp>
-#include <ndshm/process.hpp>
+#include <ndshm/segment.hpp>
+#include <ndshm/spawn.hpp>
 #include <ndshm/task_board.hpp>
+#include <new>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <typeinfo>
+#include <utility>
 
 namespace ndshm {
 
@@ -28,6 +36,10 @@ struct Worker {
   /// This worker's share of the indices 0 to size: the shares are disjoint, in order, and together all of it.
   Range share(std::size_t size) const { return share_of(size, index, count); }
 };
+
+/// Which worker of a pool this program is: for one that was started by a WorkerPool with a WorkerProgram.
+/// Throws errc::not_found in any other.
+Worker this_worker();
 
 namespace detail {
 
@@ -102,5 +114,86 @@ void serve(TaskBoard& board, const Worker& worker, const os::Bell& own, const os
   }
 }
 
+template <class Function>
+struct FirstParameter : FirstParameter<decltype(&Function::operator())> {};
+template <class R, class J, class... Rest>
+struct FirstParameter<R (*)(J, Rest...)> : std::type_identity<std::decay_t<J>> {};
+template <class R, class C, class J, class... Rest>
+struct FirstParameter<R (C::*)(J, Rest...)> : std::type_identity<std::decay_t<J>> {};
+template <class R, class C, class J, class... Rest>
+struct FirstParameter<R (C::*)(J, Rest...) const> : std::type_identity<std::decay_t<J>> {};
+template <class R, class J, class... Rest>
+struct FirstParameter<R (*)(J, Rest...) noexcept> : std::type_identity<std::decay_t<J>> {};
+template <class R, class C, class J, class... Rest>
+struct FirstParameter<R (C::*)(J, Rest...) noexcept> : std::type_identity<std::decay_t<J>> {};
+template <class R, class C, class J, class... Rest>
+struct FirstParameter<R (C::*)(J, Rest...) const noexcept> : std::type_identity<std::decay_t<J>> {};
+
+/// The type of the jobs that a function takes.
+template <class Function>
+using JobOf = typename FirstParameter<Function>::type;
+
+/// What a pool tells a worker that it spawns, besides four descriptors.
+struct Employment {
+  // The descriptors, from the first inherited one on.
+  enum { board, own_bell, owner_bell, owner_process, descriptors };
+  static constexpr const char* variable = "NDSHM_WORKER";
+
+  Worker worker;
+  std::uint64_t owner = 0;  // its process
+
+  std::string to_string() const {
+    return std::to_string(worker.index) + ":" + std::to_string(worker.count) + ":" +
+           std::to_string(worker.is_replacement ? 1 : 0) + ":" + std::to_string(owner);
+  }
+
+  /// Of this process. Throws errc::not_found when it is no worker.
+  static Employment of_this_process(const std::string& subject) {
+    const char* const text = std::getenv(variable);
+    const auto count = os::inherited_descriptors();
+    Employment result;
+    std::array<std::uint64_t, 4> numbers{};
+    const char* at = text == nullptr ? "" : text;
+    for (std::uint64_t& number : numbers) {
+      const auto [end, error] = std::from_chars(at, at + std::strlen(at), number);
+      if (error != std::errc{} || !count || *count < descriptors) {
+        throw Error(errc::not_found, subject + "this process was not started by a WorkerPool",
+                    "start it with WorkerPool<Job, Result>(workers, WorkerProgram{path})");
+      }
+      at = end + (*end == ':' ? 1 : 0);
+    }
+    return {{numbers[0], numbers[1], numbers[2] != 0}, numbers[3]};
+  }
+};
+
 }  // namespace detail
+
+inline Worker this_worker() { return detail::Employment::of_this_process("this_worker: ").worker; }
+
+/// For main() of a program that a WorkerPool starts: `return ndshm::work([&](Range rows) { … });`. Calls the function
+/// for each job that this worker is given, until the pool closes, and ends with the pool's process, whatever happens to
+/// that. The function is like that of a WorkerPool, and takes and returns what the pool's Job and Result are. Attach
+/// the arrays before: inherited(0) and its like. Returns the exit code; what goes wrong reaches the pool as text, or is
+/// printed when there is none.
+template <class Function>
+int work(Function function) {
+  using Job = detail::JobOf<Function>;
+  using Result = detail::TaskResult<Function, Job>;
+  return run_main([&] {
+    namespace os = detail::os;
+    using detail::Employment;
+    const std::string subject = "work: ";
+    const Employment employment = Employment::of_this_process(subject);
+    const auto descriptor = [](int i) { return os::first_inherited + i; };
+    os::end_with(descriptor(Employment::owner_process), employment.owner, subject);
+    os::leave_interrupts_to_parent();
+    const auto segment =
+        detail::Segment::attach(std::nullopt, descriptor(Employment::board), detail::Access::read_write, subject);
+    auto board = detail::TaskBoard::open(segment->data(), segment->data_bytes(), detail::task_types<Job, Result>());
+    const os::Bell own(descriptor(Employment::own_bell), -1);
+    const os::Bell owner(-1, descriptor(Employment::owner_bell));
+    detail::serve<Job, Result>(board, employment.worker, own, owner, function);
+  });
+}
+
 }  // namespace ndshm

@@ -7,13 +7,16 @@
 #include <chrono>
 #include <cstddef>
 #include <cstring>
+#include <filesystem>
 #include <functional>
 #include <iterator>
 #include <memory>
 #include <ndshm/blocks.hpp>
 #include <ndshm/error.hpp>
+#include <ndshm/handle.hpp>
 #include <ndshm/process.hpp>
 #include <ndshm/progress.hpp>
+#include <ndshm/spawn.hpp>
 #include <ndshm/supervisor.hpp>
 #include <ndshm/worker.hpp>
 #include <optional>
@@ -41,6 +44,14 @@ struct PoolOptions {
 
   /// Forks workers even though other threads run. See ForkOptions.
   bool allow_threads = false;
+};
+
+/// A program whose processes are the workers of a pool: its main() attaches what it needs and calls work().
+struct WorkerProgram {
+  std::filesystem::path path;  ///< as for spawn(); this_program() is this one again
+  std::vector<std::string> arguments{};
+  std::vector<Handle> handles{};  ///< inherited(0), inherited(1), … there; keep their arrays as long as the pool
+  SpawnOptions options{};
 };
 
 /// Of one run.
@@ -89,21 +100,6 @@ struct MapReport : RunReport {
 };
 
 namespace detail {
-
-template <class Function>
-struct FirstParameter : FirstParameter<decltype(&Function::operator())> {};
-template <class R, class J, class... Rest>
-struct FirstParameter<R (*)(J, Rest...)> : std::type_identity<std::decay_t<J>> {};
-template <class R, class C, class J, class... Rest>
-struct FirstParameter<R (C::*)(J, Rest...)> : std::type_identity<std::decay_t<J>> {};
-template <class R, class C, class J, class... Rest>
-struct FirstParameter<R (C::*)(J, Rest...) const> : std::type_identity<std::decay_t<J>> {};
-template <class R, class J, class... Rest>
-struct FirstParameter<R (*)(J, Rest...) noexcept> : std::type_identity<std::decay_t<J>> {};
-template <class R, class C, class J, class... Rest>
-struct FirstParameter<R (C::*)(J, Rest...) noexcept> : std::type_identity<std::decay_t<J>> {};
-template <class R, class C, class J, class... Rest>
-struct FirstParameter<R (C::*)(J, Rest...) const noexcept> : std::type_identity<std::decay_t<J>> {};
 
 /// The tasks of one run() or map().
 class RunSink final : public TaskSink {
@@ -283,6 +279,31 @@ class WorkerPool {
     if (waits) supervisor_->await_workers();
   }
 
+  /// Starts a program of its own for each worker, which calls work() with a function that takes a Job and returns a
+  /// Result. It shares nothing but what it is handed, so other threads may run here. For WorkerPool<Job, Result>(…).
+  /// Throws what spawn() throws, errc::out_of_memory and errc::invalid_argument.
+  WorkerPool(std::size_t workers, WorkerProgram program, PoolOptions options = {})
+      : supervisor_(std::make_shared<detail::Supervisor>(detail::task_types<Job, Result>(), workers,
+                                                         options.max_replacements)) {
+    if (options.initialise || options.first_touch) {
+      throw Error(errc::invalid_argument, "WorkerPool: a program cannot be given functions of this one",
+                  "call them in its main(), before ndshm::work()");
+    }
+    supervisor_->open(
+        [supervisor = supervisor_.get(), mark = std::make_shared<detail::os::ParentMark>("WorkerPool: "),
+         program = std::move(program)](std::size_t index, bool is_replacement, const detail::os::Bell& own) {
+          using detail::Employment;
+          const Employment employment{{index, supervisor->worker_count(), is_replacement}, detail::os::process_id()};
+          std::vector<int> descriptors(Employment::descriptors);
+          descriptors[Employment::board] = supervisor->segment().descriptor();
+          descriptors[Employment::own_bell] = own.listener();
+          descriptors[Employment::owner_bell] = supervisor->bell().ringer();
+          descriptors[Employment::owner_process] = mark->watched();
+          return detail::spawn(program.path, program.arguments, program.handles, program.options,
+                               std::move(descriptors), {{Employment::variable, employment.to_string()}});
+        });
+  }
+
   WorkerPool(WorkerPool&&) noexcept = default;
   WorkerPool& operator=(WorkerPool&& other) noexcept {
     if (this != &other) {
@@ -444,7 +465,6 @@ class WorkerPool {
 
 template <class Function>
 WorkerPool(std::size_t, Function, PoolOptions = {})
-    -> WorkerPool<typename detail::FirstParameter<Function>::type,
-                  detail::TaskResult<Function, typename detail::FirstParameter<Function>::type>>;
+    -> WorkerPool<detail::JobOf<Function>, detail::TaskResult<Function, detail::JobOf<Function>>>;
 
 }  // namespace ndshm
