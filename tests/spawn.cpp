@@ -147,13 +147,13 @@ TEST_CASE("other threads that open descriptors and start programs leak nothing a
   const int usual = run_by_hand({"count_descriptors"});
   REQUIRE(usual >= 3);
   std::atomic<bool> enough = false;
-  std::thread opener([&] {  // always another number, so that it is not known before
+  std::thread opener([&] {  // always other numbers, so that they are not known before
     const int source = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-    for (int number = 100; !enough; number = number < 900 ? number + 1 : 100) {
-      ::close(number);
-      ::fcntl(source, F_DUPFD, number);
+    while (!enough) {
+      std::vector<int> opened;
+      for (int i = 0; i < 500; ++i) opened.push_back(::fcntl(source, F_DUPFD, 100));
+      for (const int fd : opened) ::close(fd);
     }
-    for (int fd = 100; fd <= 900; ++fd) ::close(fd);
     ::close(source);
   });
   auto told = ndshm::create<int>({1000});
