@@ -22,6 +22,7 @@
 
 using ndshm::errc;
 using namespace std::chrono_literals;
+namespace os = ndshm::detail::os;
 
 namespace {
 
@@ -146,8 +147,14 @@ TEST_CASE("other threads that open descriptors and start programs leak nothing a
   const int usual = run_by_hand({"count_descriptors"});
   REQUIRE(usual >= 3);
   std::atomic<bool> enough = false;
-  std::thread opener([&] {
-    while (!enough) ::close(::open("/dev/null", O_RDONLY));  // NOLINT: without O_CLOEXEC is what this is about
+  std::thread opener([&] {  // always other numbers, so that they are not known before
+    const int source = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    while (!enough) {
+      std::vector<int> opened;
+      for (int i = 0; i < 500; ++i) opened.push_back(::fcntl(source, F_DUPFD, 100));
+      for (const int fd : opened) ::close(fd);
+    }
+    ::close(source);
   });
   auto told = ndshm::create<int>({1000});
   for (int i = 0; i < 20; ++i) CHECK(run({"descriptors"}, {told.handle()}) == success);
@@ -367,8 +374,39 @@ TEST_CASE("an end that the pipe does not tell is noticed all the same") {
   CHECK(closed.wait().signal() == SIGKILL);
 }
 
+TEST_CASE("descriptors arrive in the order in which they are given, whatever their numbers") {
+  std::vector<ndshm::SharedArray<int, 1>> arrays;
+  for (int i = 0; i < 4; ++i) arrays.push_back(ndshm::create<int>({1}));
+  for (const std::vector<int>& order : {std::vector{0, 1, 2, 3}, std::vector{3, 2, 1, 0}, std::vector{1, 0, 3, 2}}) {
+    os::Program program{child_program().string(), {"attach_all"}, {{"NDSHM_HANDLE_COUNT", "4"}}, {}};
+    std::vector<int> descriptors;
+    for (const int which : order) {
+      const ndshm::Handle handle = arrays[static_cast<std::size_t>(which)].handle();
+      const auto number = static_cast<int>(descriptors.size());
+      descriptors.push_back(handle.place().descriptor);
+      program.environment.emplace_back("NDSHM_HANDLE_" + std::to_string(number),
+                                       handle.as_inherited(os::first_inherited + number).to_string());
+    }
+    CHECK(ndshm::Process(os::spawn_child(program, descriptors, "test: ")).wait().to_string() == success);
+  }
+  for (const auto& array : arrays) CHECK(array(0) == 3);
+}
+
+TEST_CASE("a report that nobody reads any more does not end the child by a signal") {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    int ends[2] = {};
+    if (::pipe(ends) != 0) ::_exit(2);
+    ::close(ends[0]);
+    os::unix_only::report_descriptor = ends[1];
+    ::_exit(os::report_to_parent("out of cheese") ? 1 : 0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+}
+
 TEST_CASE("a child's end can be polled for") {
-  namespace os = ndshm::detail::os;
   const os::Child child = os::spawn_child({child_program().string(), {"exit", "6"}, {}, {}}, {}, "test: ");
 #if !defined(NDSHM_PORTABLE_POSIX)
   CHECK(child.readable_means_ended());

@@ -102,12 +102,17 @@ void have_grandchildren() {
   require(given == 2, "was given " + std::to_string(given));
   require(std::getenv("NDSHM_HANDLE_0") != nullptr, "the variables are gone");
   require(ndshm::spawn(ndshm::this_program(), {"count"}).wait().exit_code() == 0, "a spawned child is given some");
+  require(ndshm::spawn(ndshm::this_program(), {"unset", "NDSHM_HANDLE_0"}).wait().success(), "variables are passed on");
   require(start_by_hand({"count"}) == 0, "a child that was started by hand is given some");
   require(start_by_hand({"descriptors_are", "3"}) == 0, "a child that was started by hand has their descriptors");
   require(start_by_hand({"throw", "not for the grandparent (to be seen on stderr)"}) == 70, "another exit code");
   const ndshm::ExitStatus one =
       ndshm::spawn(ndshm::this_program(), {"count"}, {ndshm::inherited(1)}, {.environment = {{"x", "y"}}}).wait();
   require(one.exit_code() == 1, "a child that is given one has " + one.to_string());
+}
+
+void attach_all() {
+  for (std::size_t i = 0; i < ndshm::inherited_count(); ++i) ndshm::attach<int, 1>(ndshm::inherited(i))(0) += 1;
 }
 
 void pass_on() {
@@ -123,6 +128,8 @@ int act(const Arguments& arguments) {
   if (what == "wait") return wait_for_the_parent();
   if (what == "grandchildren") have_grandchildren();
   if (what == "pass_on") pass_on();
+  if (what == "attach_all") attach_all();
+  if (what == "unset") require(std::getenv(arguments.at(1).c_str()) == nullptr, arguments.at(1) + " is set");
   if (what == "set") ndshm::attach<int, 1>(ndshm::inherited(0))(0) = std::stoi(arguments.at(1));
   if (what == "count") return static_cast<int>(ndshm::inherited_count());
   if (what == "count_in_fork") {

@@ -164,7 +164,7 @@ template <class Function>
 int run_and_report(Function& function) {
   static_assert(std::is_invocable_v<Function&>, "ndshm: a child runs a function without parameters");
   const auto report = [](const std::string& text) {
-    if (!os::report_to_parent(text)) std::cerr << text << std::endl;
+    if (!os::report_to_parent(text)) std::cerr << text << '\n';
   };
   try {
     if constexpr (std::is_void_v<std::invoke_result_t<Function&>>) {

@@ -37,13 +37,20 @@ def copy_with(mutant, folder):
 
 
 def build(cxx, include, test, portable, folder):
+    """The test program, and beside it the one that it starts, if there is one."""
     program = folder / "program"
     catch = test[0] != "torture"
-    sources = [TESTS / ("torture/torture.cpp" if not catch else f"{test[0]}.cpp")]
+    source = TESTS / ("torture/torture.cpp" if not catch else f"{test[0]}.cpp")
+    helper = TESTS / f"{test[0]}_child.cpp"
     command = [cxx, "-std=c++20", "-O1", "-w", "-pthread", f"-I{include}", "-DNDSHM_CRASH_POINTS"]
     command += ["-DNDSHM_PORTABLE_POSIX"] if portable else []
-    command += [str(s) for s in sources] + ([str(catch_main(cxx))] if catch else []) + ["-o", str(program)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    wanted = [[str(source), *([str(catch_main(cxx))] if catch else []), "-o", str(program)]]
+    if helper.exists():
+        wanted.append([str(helper), "-o", str(folder / helper.stem)])
+    for files in wanted:
+        done = subprocess.run(command + files, capture_output=True, text=True)
+        if done.returncode != 0:
+            break
     return program, done
 
 

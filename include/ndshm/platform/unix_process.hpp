@@ -247,7 +247,7 @@ inline std::vector<std::string> environment_with(const Variables& extra) {
   for (const auto& [name, value] : extra) variables.insert_or_assign(name, value);
   std::vector<std::string> result;
   result.reserve(variables.size());
-  for (const auto& [name, value] : variables) result.push_back(name + "=" + value);
+  for (const auto& [name, value] : variables) result.emplace_back(name).append("=").append(value);
   return result;
 }
 
