@@ -9,7 +9,9 @@ import dataclasses
 LINUX = "platform/linux.hpp"
 POSIX = "platform/posix.hpp"
 LINUX_PROCESS = "platform/linux_process.hpp"
+UNIX = "platform/unix.hpp"
 UNIX_PROCESS = "platform/unix_process.hpp"
+UNIX_SOCKET = "platform/unix_socket.hpp"
 
 
 @dataclasses.dataclass
@@ -191,6 +193,70 @@ MUTANTS = [
            [(LINUX, "O_RDONLY) | O_NOFOLLOW | O_NONBLOCK", "O_RDONLY) | O_NONBLOCK")]),
     Mutant("a FIFO holds up the opener", ("hostile_segments",),
            [(LINUX, "O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC", "O_NOFOLLOW | O_CLOEXEC")]),
+
+    # ---- descriptors of others ------------------------------------------------------------------------------------
+    Mutant("memory is mapped whose size is not sealed", ("hostile_segments",),
+           [(LINUX, "if ((seals & wanted) != wanted) throw", "if (false) throw")]),
+    Mutant("what is no memory object is looked into", ("hostile_segments",),
+           [(LINUX, "if (seals == -1) throw", "if (false) throw")]),
+    Mutant("what another process has open is opened, whatever it is", ("hostile_segments",),
+           [(LINUX, "if (!S_ISREG(status_of(place.get(), subject).st_mode))", "if (false)")]),
+    Mutant("the memory of another process need not be sealed", ("hostile_segments",),
+           [(LINUX, "linux_only::require_sealed(fd.get(), number, subject);", "")]),
+    Mutant("a descriptor for writing only is one for reading only", ("hostile_segments",),
+           [(UNIX, "(::fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY", "false")]),
+    Mutant("a descriptor for reading is mapped for writing", ("hostile_segments",),
+           [(UNIX, "if (access == Access::read_write && !is_open_for_writing(fd))", "if (false)")]),
+    Mutant("a copy is taken for the segment", ("hostile_segments",),
+           [("segment.hpp", "if (known->object_.is_same_as(object))", "if (true)")]),
+
+    # ---- freeze ---------------------------------------------------------------------------------------------------
+    Mutant("freeze seals nothing", ("freeze",), [(LINUX, "F_ADD_SEALS, F_SEAL_FUTURE_WRITE", "F_GETFD, 0")]),
+    Mutant("what is frozen is opened for writing", ("freeze",),
+           [("segment.hpp", "if (access == Access::read_write && object.is_frozen())", "if (false)")]),
+    Mutant("what is frozen is attached for writing where it is mapped", ("freeze",),
+           [("shared_array.hpp", "if (access == Access::read_write && known->is_frozen())", "if (false)")]),
+    Mutant("the handle of a frozen array grants writing", ("freeze",),
+           [("shared_array.hpp", " || from.is_frozen()", "")]),
+    Mutant("a named array is frozen", ("freeze",),
+           [("segment.hpp", "if (name_.empty()) return object_.freeze(subject);", "return object_.freeze(subject);")]),
+
+    # ---- transfer -------------------------------------------------------------------------------------------------
+    Mutant("a message needs no magic", ("transfer",),
+           [("transfer.hpp", "if (!message_magic.starts_with(bytes.substr(0, message_magic.size())))", "if (false)")]),
+    Mutant("a message may be of any length", ("transfer",),
+           [("transfer.hpp", "if (length > max_message_text)", "if (false)")]),
+    Mutant("a message may be longer or shorter than it says", ("transfer",),
+           [("transfer.hpp", "if (got != length)", "if (false)")]),
+    Mutant("a message may come with any descriptors", ("transfer",),
+           [("transfer.hpp", "if (socket.descriptors() != expected)", "if (false)")]),
+    Mutant("further descriptors stay open", ("transfer",),
+           [(UNIX_SOCKET, "if (descriptors_++ == 0) first_ = std::move(descriptor);",
+             "if (descriptors_++ == 0) first_ = std::move(descriptor); else ::dup(number);")]),
+    Mutant("descriptors that do not come are not missed", ("transfer",),
+           [("transfer.hpp", "if (socket.has_lost_descriptors())", "if (false)")]),
+    Mutant("a message may name another descriptor", ("transfer",),
+           [("transfer.hpp", "if (expected == 1 && (place.pid || place.descriptor != 0))", "if (false)")]),
+    Mutant("a message may name any array, whatever it came with", ("transfer",),
+           [("transfer.hpp", "if (!descriptor_) return", "if (true) return")]),
+    Mutant("a read-only handle is sent with a writable descriptor", ("transfer",),
+           [("transfer.hpp", "handle.is_read_only() ? Access::read_only : Access::read_write", "Access::read_write")]),
+    Mutant("any segment is sent for the one that is meant", ("transfer",),
+           [("transfer.hpp", "if (uuid_of(describe(object, subject).control) != handle.uuid())", "if (false)")]),
+    Mutant("the descriptor of another process is looked for in this one", ("transfer",),
+           [("transfer.hpp", "if (place.pid && *place.pid != os::process_id())", "if (false)")]),
+    Mutant("a closed socket is a signal", ("transfer",),
+           [(UNIX_SOCKET, "MSG_DONTWAIT | no_signal", "MSG_DONTWAIT")]),
+    Mutant("received descriptors are inherited through exec", ("transfer",),
+           [(UNIX_SOCKET, "MSG_DONTWAIT | close_on_exec", "MSG_DONTWAIT")]),
+    Mutant("a stream brings a message in one piece", ("transfer",),
+           [(UNIX_SOCKET, "if (got == 0 || !is_stream_) break;", "break;")]),
+    Mutant("a stream takes a message in one piece", ("transfer",),
+           [(UNIX_SOCKET, "done += static_cast<std::size_t>(sent);", "done = bytes.size();")]),
+    Mutant("any socket will do", ("transfer",),
+           [(UNIX_SOCKET, "if (address.ss_family != AF_UNIX)", "if (false)")]),
+    Mutant("portable: a read-only handle is sent with a writable descriptor", ("transfer",),
+           [("transfer.hpp", "if (access == Access::read_only && object.is_writable())", "if (false)")], True),
 
     # ---- processes ------------------------------------------------------------------------------------------------
     Mutant("fork does not mind threads", ("process",),

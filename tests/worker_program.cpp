@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSL-1.0
+// worker_program.cpp: pools whose workers are programs of their own. The child is worker_program_child.cpp.
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <numeric>
+#include <thread>
+#include <vector>
+
+#include "catch.hpp"
+
+#include <ndshm/ndshm.hpp>
+
+using ndshm::errc;
+using ndshm::failure;
+using ndshm::Range;
+using ndshm::WorkerPool;
+using ndshm::WorkerProgram;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::filesystem::path child_program() { return ndshm::this_program().parent_path() / "worker_program_child"; }
+
+WorkerProgram program(const std::string& what, std::vector<ndshm::Handle> handles = {}) {
+  return {child_program(), {what}, std::move(handles)};
+}
+
+std::vector<int> numbers(int count) {
+  std::vector<int> result(static_cast<std::size_t>(count));
+  std::iota(result.begin(), result.end(), 0);
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("programs that were handed the arrays do the tasks, named or anonymous, also beside threads") {
+  auto array = ndshm::create<double>({1000, 7});
+  const auto summand = ndshm::create<double>(unique_name(), {1});
+  const_cast<double&>(summand(0)) = 2.5;
+  std::thread beside([&] {
+    WorkerPool<Range, std::size_t> pool(3, program("add_rows", {array.handle(), summand.handle().as_read_only()}));
+    for (int round = 0; round < 2; ++round) {
+      for (const std::size_t worker : pool.map(ndshm::blocks(1000, 9))) {
+        if (worker >= 3) FAIL("worker " << worker);
+      }
+    }
+  });
+  beside.join();
+  CHECK(xt::all(xt::equal(array, 5.0)));
+}
+
+TEST_CASE("a program that dies or throws fails its own task alone") {
+  WorkerPool<int, int> pool(2, program("misbehave"));
+  const auto report = pool.try_map(numbers(100), {.task_timeout = 200ms});
+  CHECK(report.done == 96);
+  REQUIRE(report.failures.size() == 4);
+  CHECK(report.failures[0].index == 3);
+  CHECK(report.failures[0].text == "signal 9 (Killed)");
+  CHECK(report.failures[1].text == "std::runtime_error: five");
+  CHECK(report.failures[2].text == "exit code 4");
+  CHECK(report.failures[3].reason == failure::timed_out);
+  CHECK(report.replaced == 3);
+  CHECK(report.results[99] == 198);
+}
+
+TEST_CASE("a worker program knows which worker it is, and has no descriptor that is none of its business") {
+  WorkerPool<int, int> pool(3, program("index"));
+  for (const int answer : pool.map(numbers(30))) {
+    if (answer % 100 != 3 || answer / 100 > 2) FAIL("index and count " << answer);
+  }
+  const int leaked = ::open("/dev/null", O_RDONLY);  // NOLINT: without O_CLOEXEC, on purpose
+  const auto array = ndshm::create<int>({1});
+  WorkerPool<int, int> counting(2, program("descriptors", {array.handle()}));
+  // Board, two bells, the mark of the owner, the array, the report pipe, and the duplicate that holds the board.
+  CHECK(counting.map(numbers(1)) == std::vector<int>{7});
+  ::close(leaked);
+  CHECK_ERROR(ndshm::this_worker(), errc::not_found, "not started by a WorkerPool");
+}
+
+TEST_CASE("a program that is no worker, or one for other types, is an error in words") {
+  WorkerPool<int, int> other(1, program("other_type"));
+  const auto report = other.try_map(numbers(2));
+  REQUIRE(report.failures.size() == 2);
+  CHECK(report.failures[0].reason == failure::no_worker);
+  CHECK(report.failures[0].text.find("jobs of 4 and results of 4 bytes, this worker 8 and 8") != std::string::npos);
+  WorkerPool<int, int> leaves(2, program("leave"));
+  CHECK(leaves.try_map(numbers(2)).failures.at(1).text.find("exit code 3, before it was ready") != std::string::npos);
+  CHECK_ERROR((WorkerPool<int, int>(1, {"/nowhere/to/be/found"})), errc::not_found, "/nowhere/to/be/found");
+  CHECK_ERROR((WorkerPool<int, int>(1, program("echo"), {.initialise = [](const ndshm::Worker&) {}})),
+              errc::invalid_argument, "cannot be given functions");
+  CHECK(ndshm::spawn(child_program(), {"echo"}).wait().exception().find("not started by a WorkerPool") !=
+        std::string::npos);
+}
+
+TEST_CASE("when the owner is killed its worker programs end") {
+  int ends[2] = {};
+  REQUIRE(::pipe(ends) == 0);
+  const pid_t owner = ::fork();
+  if (owner == 0) {
+    const auto array = ndshm::create<int>({1});
+    // The programs do not have the pipe: it is their standard error that does.
+    ::dup2(ends[1], 2);
+    WorkerPool<int, int> pool(3, program("misbehave"));
+    pool.submit(9);
+    pool.map(numbers(3));
+    char byte = 0;
+    if (::write(ends[1], &byte, 1) != 1) ::_exit(1);
+    for (;;) ::pause();
+  }
+  char byte = 0;
+  REQUIRE(::read(ends[0], &byte, 1) == 1);
+  ::kill(owner, SIGKILL);
+  ::waitpid(owner, nullptr, 0);
+  ::close(ends[1]);
+  pollfd entry{ends[0], POLLIN, 0};
+  CHECK(::poll(&entry, 1, 60'000) == 1);
+  CHECK(::read(ends[0], &byte, 1) == 0);
+  ::close(ends[0]);
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSL-1.0
+// worker_program_child.cpp: the workers of tests/worker_program.cpp. The first argument says what they do.
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <ndshm/ndshm.hpp>
+#include <stdexcept>
+#include <string>
+
+namespace {
+
+int add_rows() {
+  auto array = ndshm::attach<double, 2>(ndshm::inherited(0));
+  const auto read_only = ndshm::attach<const double, 1>(ndshm::inherited(1));
+  return ndshm::work([&](ndshm::Range rows, const ndshm::Worker& worker) {
+    xt::view(array, xt::range(rows.begin, rows.end)) += read_only(0);
+    return worker.index;
+  });
+}
+
+int misbehave() {
+  return ndshm::work([](int i) {
+    if (i == 3) ::raise(SIGKILL);
+    if (i == 5) throw std::runtime_error("five");
+    if (i == 7) std::exit(4);
+    if (i == 9) {
+      for (;;) ::pause();
+    }
+    return i * 2;
+  });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string what = argc > 1 ? argv[1] : "";
+  if (what == "add_rows") return add_rows();
+  if (what == "misbehave") return misbehave();
+  if (what == "other_type") return ndshm::work([](long i) { return i; });
+  if (what == "index") {
+    const ndshm::Worker worker = ndshm::this_worker();
+    return ndshm::work([&](int) { return static_cast<int>(worker.index * 100 + worker.count); });
+  }
+  if (what == "descriptors") {
+    // Those of work(), the report pipe, and the array.
+    return ndshm::work([](int) {
+      int open = 0;
+      for (int fd = 3; fd < 256; ++fd) open += ::fcntl(fd, F_GETFD) >= 0 ? 1 : 0;
+      return open;
+    });
+  }
+  if (what == "leave") return 3;
+  return ndshm::work([](int i) { return i; });
+}
