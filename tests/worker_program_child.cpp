@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // worker_program_child.cpp: the workers of tests/worker_program.cpp. The first argument says what they do.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <csignal>
