@@ -328,7 +328,8 @@ TEST_CASE("idempotent tasks are given out again, a limited number of times") {
 
 TEST_CASE("when the owner of a pool is killed its workers end, whatever they are doing") {
   adopt_orphans();
-  for (const bool busy : {true, false}) {
+  enum class At { work, rest, stop };
+  for (const At at : {At::work, At::rest, At::stop}) {
     Survivors survivors;
     Gate gate;
     const std::string name = unique_name();
@@ -337,7 +338,8 @@ TEST_CASE("when the owner of a pool is killed its workers end, whatever they are
       const auto array = ndshm::create<int>(name, {1000});
       WorkerPool pool(3, [&](int) {
         gate.arrive();
-        if (busy) {
+        if (at == At::stop) ::raise(SIGSTOP);
+        if (at == At::work) {
           for (;;) {  // does not sleep, either
           }
         }
@@ -345,7 +347,7 @@ TEST_CASE("when the owner of a pool is killed its workers end, whatever they are
       for (int i = 0; i < 3; ++i) pool.submit(i);
       sleep_for_ever();
     }
-    gate.await(busy ? 3 : 1);
+    gate.await(at == At::rest ? 1 : 3);
     ::kill(owner, SIGKILL);
     ::waitpid(owner, nullptr, 0);
     CHECK(survivors.are_gone());

@@ -127,6 +127,9 @@ class Process {
     return false;
   }
 
+  /// Whether a signal has stopped it (SIGSTOP, SIGTSTP), so that it does nothing at all.
+  bool is_stopped() const noexcept { return child_ && !status_ && child_.is_stopped(); }
+
   /// For poll(): readable at the latest when the child has ended. -1 for no process.
   int poll_descriptor() const noexcept { return child_ ? child_.poll_descriptor() : -1; }
 

@@ -517,11 +517,12 @@ class Supervisor {
     return false;
   }
 
-  /// Since when the worker has been at what it is at now: a task, or not taking one although some are in line.
+  /// Since when the worker has been at what it is at now: a task, getting ready, or not taking a task although some are
+  /// in line.
   std::optional<std::uint64_t> busy_since(std::size_t index, std::uint64_t now) {
     Employee& worker = workers_[index];
     const WorkerState state = board_->state(index);
-    if (state == WorkerState::absent || worker.process.pid() == 0) return std::nullopt;
+    if (worker.process.pid() == 0) return std::nullopt;
     const auto task = board_->running(index);
     if (task) {
       if (const auto start = board_->start_of(index, *task)) return start;
@@ -548,13 +549,18 @@ class Supervisor {
       if (!since || now < *since) continue;
       const auto task = board_->running(i);
       const auto elapsed = std::chrono::nanoseconds(static_cast<std::int64_t>(now - *since));
-      if (task ? elapsed > timeout_of(*task) : elapsed > *shortest) end_if_still_at(i, task);
+      if (elapsed <= (task ? timeout_of(*task, *shortest) : *shortest)) continue;
+      // Getting ready may take as long as it likes, but not for ever.
+      if (board_->state(i) == WorkerState::absent && !workers_[i].process.is_stopped()) continue;
+      end_if_still_at(i, task);
     }
   }
 
-  std::chrono::nanoseconds timeout_of(std::uint64_t number) const {
+  /// That of a task; `otherwise` for one whose result is there already, but whose worker has not gone on.
+  std::chrono::nanoseconds timeout_of(std::uint64_t number, std::chrono::nanoseconds otherwise) const {
     const auto position = position_of(number);
-    const auto timeout = position ? cells_[outstanding_[*position]].timeout : no_limit;
+    if (!position) return otherwise;
+    const auto timeout = cells_[outstanding_[*position]].timeout;
     return timeout > no_limit ? timeout : std::chrono::nanoseconds::max();
   }
 

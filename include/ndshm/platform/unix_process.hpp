@@ -76,13 +76,10 @@ class Child {
   void stop() const noexcept {
     if (::kill(pid_, SIGSTOP) != 0) return;
     Patience patience(std::chrono::milliseconds(100));
-    siginfo_t info{};
-    do {
-      info.si_pid = 0;
-      const int flags = WSTOPPED | WEXITED | WNOHANG | WNOWAIT;
-      if (::waitid(P_PID, static_cast<id_t>(pid_), &info, flags) != 0 || info.si_pid != 0) return;
-    } while (patience.wait());
+    while (!has_news(WSTOPPED | WEXITED) && patience.wait()) {
+    }
   }
+  bool is_stopped() const noexcept { return has_news(WSTOPPED); }
   void go_on() const noexcept { ::kill(pid_, SIGCONT); }
 
   /// For poll(): it is readable once the child has ended, and stays so.
@@ -103,6 +100,11 @@ class Child {
   }
 
  private:
+  /// Whether waitid would tell of one of these events, which it can be asked again.
+  bool has_news(int events) const noexcept {
+    siginfo_t info{};
+    return ::waitid(P_PID, static_cast<id_t>(pid_), &info, events | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+  }
   std::optional<ChildEnd> reap_with(int flags) const;
 
   pid_t pid_ = 0;

@@ -9,6 +9,7 @@
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's, for ::kill and the masks
 #if defined(__linux__)
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #endif
 
@@ -146,6 +147,11 @@ inline void* end_with_parent(void* argument) {
 /// Ends this process, at once and whatever it is doing, when the process behind the descriptor ends. Costs a thread
 /// that sleeps; it takes no lock and handles no signal, so that forking beside it is harmless.
 inline void end_with(int watched, std::uint64_t parent, const std::string& subject) {
+#if defined(__linux__)
+  // A stopped process cannot end itself. This signal comes when the thread that started it ends, with its process or
+  // before it, and does nothing to a process that is not stopped.
+  ::prctl(PR_SET_PDEATHSIG, SIGCONT);
+#endif
   static unix_only::Watched argument;  // a process has one parent
   argument = {watched, static_cast<pid_t>(parent)};
   if (::getppid() != argument.parent) ::kill(::getpid(), SIGKILL);  // it was faster
