@@ -224,6 +224,7 @@ int main(int argc, char** argv) try {
   }
   double by_columns = 0;
   std::vector<std::optional<Memory>> memory;
+  // They wait for each other: should one of them die, the others are ended after a minute.
   for (const Result& result : pool.map(jobs, {.task_timeout = std::chrono::minutes(1)})) {
     by_columns += result.sum;
     memory.push_back(result.memory);
