@@ -2,6 +2,7 @@
 // task_board.cpp: the state machine that hands out tasks, with threads in place of processes, so that ThreadSanitizer
 // can see it. A thread "dies" by leaving at once, with a task claimed or half reported.
 #include <atomic>
+#include <memory>
 #include <random>
 #include <set>
 #include <thread>
@@ -21,20 +22,21 @@ namespace {
 
 constexpr TaskTypes types{sizeof(std::uint64_t), sizeof(std::uint64_t), 1};
 
-/// The memory of a board, as a shared segment has it.
+/// The memory of a board, zeroed and aligned as a shared segment is.
 class Memory {
  public:
   Memory(std::size_t workers, std::size_t cells)
-      : bytes_(TaskBoard::bytes_for(types, workers, cells)), lines_(bytes_ / sizeof(Line) + 1) {}
-  std::byte* data() { return lines_.front().bytes; }
+      : bytes_(TaskBoard::bytes_for(types, workers, cells)), room_(bytes_ + 64), start_(room_.data()) {
+    std::size_t room = room_.size();
+    std::align(64, bytes_, start_, room);
+  }
+  std::byte* data() { return static_cast<std::byte*>(start_); }
   std::size_t size() const { return bytes_; }
 
  private:
-  struct alignas(64) Line {
-    std::byte bytes[64];
-  };
   std::size_t bytes_;
-  std::vector<Line> lines_;
+  std::vector<std::byte> room_;
+  void* start_;
 };
 
 std::uint64_t number_in(const std::byte* at) {
