@@ -39,6 +39,14 @@ std::vector<int> numbers(int count) {
   for (;;) ::pause();
 }
 
+/// Does not sleep, either.
+[[noreturn]] void spin_for_ever() {
+  static volatile bool spinning = true;
+  while (spinning) {
+  }
+  std::abort();
+}
+
 /// A pipe whose end shows that every process which inherited it is gone.
 class Survivors {
  public:
@@ -339,10 +347,7 @@ TEST_CASE("when the owner of a pool is killed its workers end, whatever they are
       WorkerPool pool(3, [&](int) {
         gate.arrive();
         if (at == At::stop) ::raise(SIGSTOP);
-        if (at == At::work) {
-          for (;;) {  // does not sleep, either
-          }
-        }
+        if (at == At::work) spin_for_ever();
       });
       for (int i = 0; i < 3; ++i) pool.submit(i);
       sleep_for_ever();
@@ -439,10 +444,7 @@ TEST_CASE("a task that runs too long is ended, alone") {
   WorkerPool pool(2, [](int i) {
     if (i == 1) sleep_for_ever();
     if (i == 2) ::raise(SIGSTOP);
-    if (i == 3) {
-      for (;;) {
-      }
-    }
+    if (i == 3) spin_for_ever();
     return i;
   });
   const auto report = pool.try_map(numbers(50), {.task_timeout = 50ms});

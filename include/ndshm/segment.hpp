@@ -358,6 +358,7 @@ inline void Segment::take_memory(const os::Draft& draft, void* address, const Se
   std::error_code error = take();
   if (error && sweep_all() > 0) error = take();
   if (error == std::errc::no_space_on_device || error == std::errc::not_enough_memory) {
+    os::give_back(draft.descriptor());  // or the message would count it as taken
     throw out_of_memory(bytes + control_bytes, named, error, subject);
   }
   if (error) throw os::refused(error, subject, "reserving " + format_bytes(bytes));

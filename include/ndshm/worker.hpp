@@ -151,7 +151,6 @@ struct Employment {
   static Employment of_this_process(const std::string& subject) {
     const char* const text = std::getenv(variable);
     const auto count = os::inherited_descriptors();
-    Employment result;
     std::array<std::uint64_t, 4> numbers{};
     const char* at = text == nullptr ? "" : text;
     for (std::uint64_t& number : numbers) {

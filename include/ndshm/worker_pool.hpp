@@ -30,7 +30,8 @@ namespace ndshm {
 
 /// Of a pool.
 struct PoolOptions {
-  /// Called once in each worker before its first task, in replacements too: to attach arrays, to seed a generator.
+  /// Called once in each worker before its first task, in replacements too: to attach arrays, to seed a generator. What
+  /// it and the pool's function capture by reference are, in each worker, variables of its own.
   std::function<void(const Worker&)> initialise = {};
 
   /// Called once for each worker after `initialise`, but not in replacements; the pool's constructor waits until all
