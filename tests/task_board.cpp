@@ -12,6 +12,10 @@
 
 #include <ndshm/task_board.hpp>
 
+#if !defined(NDSHM_CRASH_POINTS)
+#error "this test needs the crash points"
+#endif
+
 using ndshm::errc;
 using ndshm::detail::TaskBoard;
 using ndshm::detail::TaskState;
@@ -77,6 +81,36 @@ TEST_CASE("a claim is known until it is finished, whoever claims next") {
   CHECK(board.error(7) == "why");
   CHECK_FALSE(board.has_unclaimed());
   CHECK(board.finished() == 2);
+}
+
+TEST_CASE("a helper that comes late does not undo what it did not see") {
+  Memory memory(3, 8);
+  TaskBoard board = TaskBoard::make(memory.data(), types, 3, 8);
+  for (std::size_t cell = 0; cell < 4; ++cell) board.post(cell);
+  board.publish();
+  static TaskBoard* shown = nullptr;
+  static std::optional<std::uint64_t> seen;
+  shown = &board;
+  const auto first = board.claim(0);
+  REQUIRE(first);
+  // While worker 1 is about to write down the first claim, worker 0 goes on to the second, and worker 2 to the third.
+  ndshm::detail::crash_point_hook = [](const char* where) {
+    const std::string_view at = where;
+    if (at == "claim: before") seen = shown->running(0);
+    if (at != "claim: looked") return;
+    ndshm::detail::crash_point_hook = nullptr;
+    shown->finish(0, {1, 0}, TaskState::done);
+    shown->claim(0);
+    shown->claim(2);
+    ndshm::detail::crash_point_hook = [](const char* then) {
+      if (std::string_view(then) != "claim: before") return;
+      seen = shown->running(0);
+      ndshm::detail::crash_point_hook = nullptr;
+    };
+  };
+  REQUIRE(board.claim(1));
+  CHECK(seen == 2);
+  CHECK(board.running(0) == 2);
 }
 
 TEST_CASE("what nobody has claimed can be taken back, what somebody has cannot") {

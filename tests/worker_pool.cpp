@@ -412,13 +412,29 @@ TEST_CASE("destroying a pool does not hang, and leaves nothing") {
       gate.arrive();
       sleep_for_ever();
     });
-    auto pending = busy.submit(1);
+    auto begun = busy.submit(1);
     busy.submit(2);
-    busy.submit(3);
+    auto in_line = busy.submit(3);
     gate.await(2);
     busy.close();
-    CHECK_ERROR(pending.get(), errc::cancelled, "cancelled after 0 of 1 tasks");
+    CHECK_ERROR(begun.get(), errc::task_failed, "the pool was closed");
+    CHECK_ERROR(in_line.get(), errc::cancelled, "cancelled after 0 of 1 tasks");
     CHECK_ERROR(busy.submit(4), errc::cancelled, "has been closed");
+    CHECK(busy.pids() == std::vector<std::uint64_t>{0, 0});
+  }
+  CHECK_FALSE(has_children());
+  {
+    // What is done is done, also when nobody has asked before the end.
+    Gate done;
+    WorkerPool closed(1, [&](int i) {
+      if (i == 2) done.arrive();
+      return i;
+    });
+    auto first = closed.submit(1);
+    closed.submit(2);
+    done.await(1);
+    closed.close();
+    CHECK(first.get() == 1);
   }
   CHECK_FALSE(has_children());
   {
@@ -434,6 +450,7 @@ TEST_CASE("destroying a pool does not hang, and leaves nothing") {
     WorkerPool second = std::move(first);
     CHECK(second.map(numbers(2)) == std::vector<int>{0, 1});
     CHECK_ERROR(first.map(numbers(2)), errc::invalid_argument, "moved from");  // NOLINT(bugprone-use-after-move)
+    first.cancel();
     second = WorkerPool<int, int>(1, [](int i) { return -i; });
     CHECK(second.map(numbers(2)) == std::vector<int>{0, -1});
   }
@@ -525,6 +542,57 @@ TEST_CASE("cancel drops what nobody has begun, from a callback or another thread
     CHECK(error.condition() == errc::cancelled);
   }
   pool.run(numbers(10));
+}
+
+TEST_CASE("a worker that runs an inherited signal handler cancels nothing") {
+  static std::optional<WorkerPool<int>> pool;
+  const auto before = ::signal(SIGUSR2, [](int) { pool->cancel(); });
+  pool.emplace(2, [](int i) {
+    if (i % 3 == 0) ::raise(SIGUSR2);
+  });
+  for (const std::uint64_t pid : pool->pids()) ::kill(static_cast<pid_t>(pid), SIGKILL);
+  pool->try_run(numbers(10));  // by replacements, which have the pool where the handler looks for it
+  for (int round = 0; round < 3; ++round) CHECK(pool->run(numbers(100)).done == 100);
+  pool.reset();
+  ::signal(SIGUSR2, before);
+}
+
+TEST_CASE("of very many failures the first are kept and all are counted") {
+  WorkerPool pool(2, [](int i) {
+    if (i % 2 == 0) throw std::runtime_error("even");
+    return i;
+  });
+  const auto report = pool.try_map(numbers(5000));
+  CHECK(report.failed == 2500);
+  CHECK(report.failures.size() == 1000);
+  CHECK(report.done == 2500);
+  CHECK(report.results.size() == 5000);
+  CHECK_FALSE(report.success());
+  CHECK_ERROR(pool.run(numbers(10), {.max_failures = 0}), errc::task_failed, "5 of 10 tasks failed");
+  CHECK(pool.map({1, 3, 5}) == std::vector<int>{1, 3, 5});
+}
+
+TEST_CASE("a worker that does not get ready has a limit") {
+  Gate gate;
+  WorkerPool pool(2, [](int i) { return i; },
+                  {.initialise =
+                       [&](const Worker& worker) {
+                         if (worker.index == 1) gate.pass();
+                       },
+                   .start_timeout = 50ms});
+  CHECK(pool.map(numbers(100)).size() == 100);  // by the other one
+  CHECK_ERROR(WorkerPool(2, [](int) {}, {.first_touch = [&](const Worker&) { gate.pass(); }, .start_timeout = 50ms}),
+              errc::worker_failed, "come through its initialiser after 0.05 s");
+  // One that was ready and died without a replacement does not keep the constructor waiting, either.
+  CHECK_ERROR(WorkerPool(2, [](int) {},
+                         {.first_touch =
+                              [&](const Worker& worker) {
+                                if (worker.index == 1) gate.pass();
+                                ::kill(::getpid(), SIGKILL);
+                              },
+                          .max_replacements = 0}),
+              errc::worker_failed, "worker 0 ended with signal 9");
+  gate.open();
 }
 
 TEST_CASE("what the caller's own jobs or callbacks throw reaches the caller, and the pool goes on") {

@@ -88,6 +88,11 @@ TEST_CASE("a program that is no worker, or one for other types, is an error in w
   CHECK(report.failures[0].text.find("jobs of 4 and results of 4 bytes, this worker 8 and 8") != std::string::npos);
   WorkerPool<int, int> leaves(2, program("leave"));
   CHECK(leaves.try_map(numbers(2)).failures.at(1).text.find("exit code 3, before it was ready") != std::string::npos);
+  // One that never calls work(), and one that is not the pool's own child.
+  WorkerPool<int, int> sleeps(1, {"sleep", {"1000"}}, {.start_timeout = 50ms});
+  CHECK(sleeps.try_map({1}).failures.at(0).text.find("had not called ndshm::work") != std::string::npos);
+  WorkerPool<int, int> wrapped(1, {"sh", {"-c", "\"$0\" echo; exit $?", child_program().string()}});
+  CHECK(wrapped.try_map({1}).failures.at(0).text.find("start the worker program directly") != std::string::npos);
   CHECK_ERROR((WorkerPool<int, int>(1, {"/nowhere/to/be/found"})), errc::not_found, "/nowhere/to/be/found");
   CHECK_ERROR((WorkerPool<int, int>(1, program("echo"), {.initialise = [](const ndshm::Worker&) {}})),
               errc::invalid_argument, "cannot be given functions");

@@ -132,6 +132,8 @@ class Process {
 
   /// For poll(): readable at the latest when the child has ended. -1 for no process.
   int poll_descriptor() const noexcept { return child_ ? child_.poll_descriptor() : -1; }
+  /// Whether it is readable then alone, and always then. Where it is not, poll() has to be called now and then.
+  bool readable_means_ended() const noexcept { return child_.readable_means_ended(); }
 
  private:
   const ExitStatus* reap(std::optional<std::chrono::nanoseconds> limit);

@@ -32,7 +32,7 @@ namespace ndshm {
 enum class failure {
   threw,      ///< the function threw: the worker goes on
   killed,     ///< a signal ended its worker
-  exited,     ///< its worker called exit()
+  exited,     ///< its worker called exit(), or ended in a way that cannot be known
   timed_out,  ///< it ran longer than it may; its worker was ended
   no_worker   ///< there was no worker left to do it, and none could be started
 };
@@ -43,6 +43,8 @@ struct TaskFailure {
   std::size_t worker = 0;  ///< who had it
   std::uint64_t pid = 0;   ///< the worker's process; 0 for failure::no_worker
   failure reason = failure::threw;
+  std::optional<int> signal{};     ///< that ended its worker
+  std::optional<int> exit_code{};  ///< with which its worker ended
   /// `std::runtime_error: out of cheese`, `signal 9 (Killed)`, `exit code 3`, `ran longer than 2 s`.
   std::string text;
 
@@ -79,8 +81,13 @@ class Supervisor {
   using Start = std::function<Process(std::size_t index, bool is_replacement, const os::Bell& own)>;
 
   /// Its workers are started by open().
-  Supervisor(const TaskTypes& types, std::size_t workers, std::size_t max_replacements)
-      : types_(types), replacements_left_(max_replacements), bell_("WorkerPool: "), process_(os::process_id()) {
+  Supervisor(const TaskTypes& types, std::size_t workers, std::size_t max_replacements,
+             std::chrono::nanoseconds start_timeout)
+      : types_(types),
+        replacements_left_(max_replacements),
+        start_timeout_(start_timeout),
+        bell_("WorkerPool: "),
+        process_(os::process_id()) {
     if (workers == 0 || workers > TaskBoard::max_workers) {
       throw Error(errc::invalid_argument, "WorkerPool: " + std::to_string(workers) + " workers",
                   "take 1 to " + std::to_string(TaskBoard::max_workers));
@@ -92,6 +99,7 @@ class Supervisor {
     });
     board_.emplace(TaskBoard::open(segment_->data(), bytes, types));
     cells_.resize(cells);
+    outstanding_.reserve(cells);
     for (std::size_t cell = cells; cell-- > 0;) free_.push_back(cell);
     for (std::size_t i = 0; i < workers; ++i) workers_.emplace_back();
     for (Employee& worker : workers_) worker.bell = os::Bell("WorkerPool: ");
@@ -114,7 +122,7 @@ class Supervisor {
       bool all = true;
       for (std::size_t i = 0; i < workers_.size(); ++i) {
         const Employee& worker = workers_[i];
-        if (worker.failed_starts > 0) {
+        if (worker.failed_starts > 0 || worker.process.pid() == 0) {
           throw Error(errc::worker_failed,
                       "WorkerPool: worker " + std::to_string(i) + " did not get ready: " + last_end_);
         }
@@ -149,7 +157,10 @@ class Supervisor {
     ++sink->posted;
     std::memcpy(board_->job(at), job, types_.job_bytes);
     outstanding_.push_back(at);
-    if (sink->timeout > no_limit && timed_++ == 0) board_->want_start_times(true);
+    if (sink->timeout > no_limit && timed_++ == 0) {
+      board_->want_start_times(true);
+      for (Employee& worker : workers_) worker.seen_since = 0;
+    }
     put_in_line(at);
   }
 
@@ -164,6 +175,9 @@ class Supervisor {
   /// Tasks that are posted and not collected.
   std::size_t outstanding() const { return outstanding_.size(); }
 
+  /// While tasks come in all the time, deaths and time limits are looked at this often.
+  bool is_time_to_look() const { return elapsed(last_look_, os::steady_ns()) > std::chrono::milliseconds(10); }
+
   /// Sleeps until `enough` tasks are finished, a worker ended, or the limit is over, and deals with it. Returns at once
   /// when a task was finished before.
   void step(std::optional<std::chrono::nanoseconds> limit, std::size_t enough = 1) {
@@ -172,17 +186,17 @@ class Supervisor {
     if (obey_cancel()) return;
     if (number_alive() == 0 && !outstanding_.empty() && !hire_again()) return give_up();
     const std::uint64_t finished = board_->finished();
-    if (collect()) return;
+    if (collect() && !is_time_to_look()) return;
     // Everything counted up to here was collected: from now on each outstanding task will be counted once.
     enough = std::min(std::max<std::size_t>(1, enough), outstanding_.size());
-    if (outstanding_.empty() || board_->wake_at(finished + enough)) {
-      os::sleep_until_readable(descriptors_, ready_, shorter(limit, next_look()));
-      board_->do_not_wake();
-      if (ready_[0]) bell_.hush();
-      attend();
-    }
+    const bool sleeps = !is_time_to_look() && (outstanding_.empty() || board_->wake_at(finished + enough));
+    os::sleep_until_readable(descriptors_, ready_, sleeps ? shorter(limit, next_look()) : no_limit);
+    board_->do_not_wake();
+    if (ready_[0]) bell_.hush();
+    attend();
     obey_cancel();
     look_at_the_slow();
+    last_look_ = os::steady_ns();
     collect();
   }
 
@@ -192,10 +206,12 @@ class Supervisor {
     return cancels_seen_;
   }
 
-  /// From any thread or signal handler: takes back what no worker has begun.
+  /// From any thread or signal handler: takes back what no worker has begun. A worker that has inherited such a handler
+  /// cancels nothing.
   void cancel() noexcept {
-    ++cancels_;
+    if (os::process_id() != process_) return;
     board_->hold();
+    ++cancels_;  // after it, so that every hold is seen and followed by the withdrawal that ends it
     bell_.ring();
   }
 
@@ -232,10 +248,19 @@ class Supervisor {
       } catch (const Error&) {  // somebody else reaped it: it is gone all the same
       }
     }
-    sweep_all();  // what only a worker held
-    for (const std::size_t at : std::exchange(outstanding_, {})) {
-      if (const auto sink = std::exchange(cells_[at].sink, nullptr)) sink->withdrawn(cells_[at].index);
+    collect();
+    for (std::size_t i = 0; i < workers_.size(); ++i) {
+      const std::uint64_t pid = workers_[i].pid;
+      workers_[i].process = Process();
+      descriptors_[1 + i] = -1;
+      const auto lost = board_->bury(i);
+      const auto position = lost ? position_of(*lost) : std::nullopt;
+      if (!position) continue;
+      const Cell gone = take_from_line(*position);
+      if (gone.sink) gone.sink->failed({gone.index, i, pid, failure::killed, {}, {}, "the pool was closed"});
     }
+    start_ = nullptr;  // and what it has captured
+    sweep_all();       // what only a worker held
   }
 
   void require_owner() const {
@@ -260,12 +285,15 @@ class Supervisor {
 
   struct Employee {
     Process process;
+    std::uint64_t pid = 0;         // of its process, also after that was reaped
+    std::uint64_t started_at = 0;  // ns
     os::Bell bell;
     std::size_t failed_starts = 0;
     // What it was seen at when it was last looked at, and since when.
     std::uint64_t seen = 0;
     std::uint64_t seen_since = 0;
     std::uint64_t overdue = 0;  // the task for which it was ended
+    bool is_late = false;       // it was ended for not getting ready
   };
 
   static constexpr std::size_t max_failed_starts = 3;  // in a row, of one worker
@@ -312,13 +340,14 @@ class Supervisor {
         continue;
       }
       any = true;
+      std::string error = state == TaskState::threw ? board_->error(at) : std::string();
+      const std::size_t worker = board_->worker_of(at);
       const Cell cell = take_from_line(i);
       if (!cell.sink) continue;
-      const std::size_t worker = board_->worker_of(at);
       if (state == TaskState::done) {
         cell.sink->done(cell.index, worker, board_->result(at));
       } else {
-        cell.sink->failed({cell.index, worker, workers_[worker].process.pid(), failure::threw, board_->error(at)});
+        cell.sink->failed({cell.index, worker, workers_[worker].pid, failure::threw, {}, {}, std::move(error)});
       }
     }
     return any;
@@ -381,14 +410,17 @@ class Supervisor {
     Employee& worker = workers_[index];
     worker.bell.hush();
     worker.seen = worker.seen_since = worker.overdue = 0;
+    worker.is_late = false;
+    worker.started_at = os::steady_ns();
     worker.process = start_(index, is_replacement, worker.bell);
+    worker.pid = worker.process.pid();
     descriptors_[1 + index] = worker.process.poll_descriptor();
   }
 
   /// Looks after the workers whose descriptors say that they may have ended.
   void attend() {
     for (std::size_t i = 0; i < workers_.size(); ++i) {
-      if (descriptors_[1 + i] < 0 || (os::has_event_descriptors && !ready_[1 + i])) continue;
+      if (descriptors_[1 + i] < 0 || (!ready_[1 + i] && workers_[i].process.readable_means_ended())) continue;
       if (const auto status = ended(workers_[i].process)) dismiss(i, *status);
     }
   }
@@ -407,21 +439,25 @@ class Supervisor {
   void dismiss(std::size_t index, const ExitStatus& status) {
     Employee& worker = workers_[index];
     const bool was_ready = board_->state(index) != WorkerState::absent;
-    const std::uint64_t pid = worker.process.pid();
     collect();  // what it did before, while its process is known
     const auto lost = board_->bury(index);
     worker.process = Process();
     descriptors_[1 + index] = -1;
     last_end_ = "worker " + std::to_string(index) + " ended with " + status.to_string();
+    if (worker.is_late) {
+      last_end_ = "worker " + std::to_string(index) +
+                  " had not called ndshm::work or come through its initialiser after " +
+                  format_seconds(std::chrono::duration<double>(start_timeout_).count());
+    }
     worker.failed_starts = was_ready ? 0 : worker.failed_starts + 1;
-    if (lost) lose(*lost, index, pid, status);
+    if (lost) lose(*lost, index, status);
     replace(index);
     if (number_alive() == 0) give_up();
     // It may have been woken for a task that it did not take.
     if (board_->has_unclaimed()) rouse(workers_.size());
   }
 
-  void lose(std::uint64_t number, std::size_t index, std::uint64_t pid, const ExitStatus& status) {
+  void lose(std::uint64_t number, std::size_t index, const ExitStatus& status) {
     const auto position = position_of(number);
     if (!position) return;
     const std::size_t at = outstanding_[*position];
@@ -440,7 +476,7 @@ class Supervisor {
     const std::string text =
         overdue ? "ran longer than " + format_seconds(std::chrono::duration<double>(gone.timeout).count())
                 : status.to_string();
-    gone.sink->failed({gone.index, index, pid, reason, text});
+    gone.sink->failed({gone.index, index, workers_[index].pid, reason, status.signal(), status.exit_code(), text});
   }
 
   void replace(std::size_t index) {
@@ -474,7 +510,7 @@ class Supervisor {
     collect();
     while (!outstanding_.empty()) {
       const Cell cell = take_from_line(0);
-      if (cell.sink) cell.sink->failed({cell.index, 0, 0, failure::no_worker, "no worker is left: " + reason_});
+      if (cell.sink) cell.sink->failed({cell.index, 0, 0, failure::no_worker, {}, {}, "no worker is left: " + reason_});
     }
   }
 
@@ -496,18 +532,34 @@ class Supervisor {
     std::optional<std::chrono::nanoseconds> next;
     // Whoever was woken for a task may be stopped: others that sleep are woken then.
     if (board_->has_unclaimed() && sleeps_anybody()) next = std::chrono::milliseconds(2);
-    if (!os::has_event_descriptors) next = shorter(next, std::chrono::milliseconds(100));
+    const std::uint64_t now = os::steady_ns();
+    for (std::size_t i = 0; i < workers_.size(); ++i) {
+      const Employee& worker = workers_[i];
+      if (worker.process.pid() == 0) continue;
+      if (!worker.process.readable_means_ended()) next = shorter(next, std::chrono::milliseconds(100));
+      if (board_->state(i) == WorkerState::absent)
+        next = shorter(next, left_of(start_timeout_, worker.started_at, now));
+    }
     const auto timeout = shortest_timeout();
     if (!timeout) return next;
     next = shorter(next, timeout);
-    const std::uint64_t now = os::steady_ns();
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       const auto since = busy_since(i, now);
-      if (!since) continue;
-      const auto elapsed = std::chrono::nanoseconds(static_cast<std::int64_t>(now - *since));
-      next = shorter(next, std::max(*timeout - elapsed, std::chrono::nanoseconds(0)) + std::chrono::milliseconds(1));
+      if (since) next = shorter(next, left_of(*timeout, *since, now));
     }
     return next;
+  }
+
+  static std::chrono::nanoseconds elapsed(std::uint64_t since, std::uint64_t now) {
+    return std::chrono::nanoseconds(now > since ? static_cast<std::int64_t>(now - since) : 0);
+  }
+
+  /// Until a limit is over that runs from `since`, and a little more.
+  static std::chrono::nanoseconds left_of(std::chrono::nanoseconds limit, std::uint64_t since, std::uint64_t now) {
+    const auto passed = elapsed(since, now);
+    return passed >= limit ? std::chrono::nanoseconds(std::chrono::milliseconds(1))
+                           : std::min<std::chrono::nanoseconds>(limit - passed, std::chrono::hours(1)) +
+                                 std::chrono::milliseconds(1);
   }
 
   bool sleeps_anybody() const {
@@ -541,16 +593,21 @@ class Supervisor {
 
   void look_at_the_slow() {
     if (board_->has_unclaimed() && sleeps_anybody()) rouse(1);
-    const auto shortest = shortest_timeout();
-    if (!shortest) return;
     const std::uint64_t now = os::steady_ns();
     for (std::size_t i = 0; i < workers_.size(); ++i) {
+      Employee& worker = workers_[i];
+      if (worker.process.pid() == 0 || board_->state(i) != WorkerState::absent || worker.is_late) continue;
+      if (elapsed(worker.started_at, now) <= start_timeout_) continue;
+      worker.is_late = worker.process.kill_if([&] { return board_->state(i) == WorkerState::absent; });
+    }
+    const auto shortest = shortest_timeout();
+    if (!shortest) return;
+    for (std::size_t i = 0; i < workers_.size(); ++i) {
       const auto since = busy_since(i, now);
-      if (!since || now < *since) continue;
+      if (!since) continue;
       const auto task = board_->running(i);
-      const auto elapsed = std::chrono::nanoseconds(static_cast<std::int64_t>(now - *since));
-      if (elapsed <= (task ? timeout_of(*task, *shortest) : *shortest)) continue;
-      // Getting ready may take as long as it likes, but not for ever.
+      if (elapsed(*since, now) <= (task ? timeout_of(*task, *shortest) : *shortest)) continue;
+      // Getting ready has a limit of its own.
       if (board_->state(i) == WorkerState::absent && !workers_[i].process.is_stopped()) continue;
       end_if_still_at(i, task);
     }
@@ -573,6 +630,7 @@ class Supervisor {
 
   TaskTypes types_;
   std::size_t replacements_left_;
+  std::chrono::nanoseconds start_timeout_;
   std::size_t replaced_ = 0;
   std::shared_ptr<Segment> segment_;
   std::optional<TaskBoard> board_;
@@ -586,9 +644,10 @@ class Supervisor {
   std::vector<std::size_t> free_;
   std::vector<std::size_t> outstanding_;  // cells that are posted
   std::size_t unpublished_ = 0;
-  std::size_t timed_ = 0;  // outstanding tasks with a time limit
-  std::string last_end_;   // who ended last, and how
-  std::string reason_;     // why there are not all workers
+  std::uint64_t last_look_ = 0;  // at deaths and time limits; ns
+  std::size_t timed_ = 0;        // outstanding tasks with a time limit
+  std::string last_end_;         // who ended last, and how
+  std::string reason_;           // why there are not all workers
   std::atomic<std::size_t> cancels_ = 0;
   std::size_t cancels_seen_ = 0;
   bool closed_ = false;

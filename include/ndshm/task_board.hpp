@@ -133,6 +133,7 @@ class TaskBoard {
       if (sequence >= header_->limit.load()) return std::nullopt;
       // Read before it is claimed: afterwards the owner may use the place again.
       const std::size_t cell = order_[sequence % layout_.cell_count].load(std::memory_order_relaxed);
+      NDSHM_CRASH_POINT("claim: looked");
       write_down(next);
       NDSHM_CRASH_POINT("claim: before");
       const std::uint64_t claimed = ((sequence + 1) << worker_bits) | (worker + 1);
@@ -204,8 +205,10 @@ class TaskBoard {
   TaskState task_state(std::size_t cell) const noexcept {
     return static_cast<TaskState>(this->cell(cell).state.load(std::memory_order_acquire));
   }
-  /// Who finished it.
-  std::size_t worker_of(std::size_t cell) const noexcept { return this->cell(cell).worker; }
+  /// Who finished it. Bounded, because a worker that is about to crash may have written anything anywhere.
+  std::size_t worker_of(std::size_t cell) const noexcept {
+    return std::min<std::size_t>(this->cell(cell).worker, workers() - 1);
+  }
   std::string error(std::size_t cell) const {
     const char* const text = error_text(cell);
     return {text, ::strnlen(text, error_bytes)};
@@ -217,7 +220,7 @@ class TaskBoard {
     const std::uint64_t next = header_->next.load(std::memory_order_acquire);
     std::uint64_t claimed = slots_[worker].claimed.load(std::memory_order_acquire);
     if ((next & worker_mask) == worker + 1) claimed = std::max(claimed, next >> worker_bits);
-    if (claimed == slots_[worker].finished.load(std::memory_order_acquire)) return std::nullopt;
+    if (claimed <= slots_[worker].finished.load(std::memory_order_acquire)) return std::nullopt;
     return claimed;
   }
 

@@ -45,7 +45,7 @@ namespace detail {
 
 /// A pool's jobs and results lie in shared memory as they are.
 template <class T>
-concept Shareable = std::is_trivially_copyable_v<T> && !std::is_pointer_v<T> && alignof(T) <= 64;
+concept Shareable = std::is_trivially_copyable_v<T> && !std::is_pointer_v<T>;
 
 template <class Job, class Result>
 TaskTypes task_types() {
@@ -77,11 +77,17 @@ template <class Function, class Job>
 using TaskResult =
     std::decay_t<decltype(call_task(std::declval<Function&>(), std::declval<const Job&>(), std::declval<Worker>()))>;
 
+/// A copy of the object whose bytes these are.
+template <class T>
+T read_as(const std::byte* at) {
+  alignas(T) std::byte bytes[sizeof(T)];
+  std::memcpy(bytes, at, sizeof(T));
+  return *std::launder(reinterpret_cast<const T*>(bytes));
+}
+
 template <class Job, class Result, class Function>
 void run_task(TaskBoard& board, const TaskBoard::Claim& claim, Function& function, const Worker& worker) {
-  alignas(Job) std::byte bytes[sizeof(Job)];
-  std::memcpy(bytes, board.job(claim.cell), sizeof(Job));
-  const Job& job = *std::launder(reinterpret_cast<const Job*>(bytes));
+  const Job job = read_as<Job>(board.job(claim.cell));
   if constexpr (std::is_void_v<Result>) {
     call_task(function, job, worker);
   } else {
@@ -172,7 +178,8 @@ inline Worker this_worker() { return detail::Employment::of_this_process("this_w
 /// For main() of a program that a WorkerPool starts: `return ndshm::work([&](Range rows) { … });`. Calls the function
 /// for each job that this worker is given, until the pool closes, and ends with the pool's process, whatever happens to
 /// that. The function is like that of a WorkerPool, and takes and returns what the pool's Job and Result are. Attach
-/// the arrays before: inherited(0) and its like. Returns the exit code; what goes wrong reaches the pool as text, or is
+/// the arrays before: inherited(0) and its like. Call it once, at the end of main(): the pool gives a worker one second
+/// to end after its last task. Returns the exit code; what goes wrong reaches the pool as text, or is
 /// printed when there is none.
 template <class Function>
 int work(Function function) {

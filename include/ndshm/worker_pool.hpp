@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <initializer_list>
 #include <iterator>
 #include <memory>
 #include <ndshm/blocks.hpp>
@@ -43,6 +44,10 @@ struct PoolOptions {
   /// ready is not replaced any more.
   std::size_t max_replacements = 1000;
 
+  /// How long a worker may take until it is ready: until `initialise` and `first_touch` are through, or a WorkerProgram
+  /// has called work(). One that takes longer is killed, and counts as one that died before it was ready.
+  std::chrono::nanoseconds start_timeout = std::chrono::minutes(1);
+
   /// Forks workers even though other threads run. See ForkOptions.
   bool allow_threads = false;
 };
@@ -66,19 +71,24 @@ struct RunOptions {
 
   /// See Progress, and progress_bar().
   ProgressCallback progress = {};
+
+  /// How many failures are kept in RunReport::failures, the first ones; all of them are counted.
+  std::size_t max_failures = 1000;
 };
 
 /// What became of the tasks of a run.
 struct RunReport {
   std::size_t done = 0;
-  std::vector<TaskFailure> failures;  ///< in the order of the jobs
-  std::size_t cancelled = 0;          ///< tasks that were never begun, because of cancel()
-  std::vector<std::size_t> done_by;   ///< how many of them each worker did
-  std::size_t replaced = 0;           ///< workers that died and were replaced
+  std::size_t failed = 0;
+  std::vector<TaskFailure> failures;  ///< of the first RunOptions::max_failures that failed, in the order of the jobs
+  std::size_t cancelled =
+      0;  ///< tasks that were never begun, because of cancel(); 1 more where the jobs cannot be counted
+  std::vector<std::size_t> done_by;  ///< how many of them each worker did
+  std::size_t replaced = 0;          ///< workers that died and were replaced
   std::chrono::nanoseconds elapsed{0};
 
   /// Every task was done.
-  bool success() const noexcept { return failures.empty() && cancelled == 0; }
+  bool success() const noexcept { return failed == 0 && cancelled == 0; }
 };
 
 /// Thrown when tasks were not done: errc::task_failed, or errc::cancelled.
@@ -102,6 +112,13 @@ struct MapReport : RunReport {
 
 namespace detail {
 
+inline constexpr std::size_t max_shared_bytes = std::size_t{64} * 1024;
+
+template <class Result>
+inline constexpr std::size_t size_of_result = sizeof(Result);
+template <>
+inline constexpr std::size_t size_of_result<void> = 0;
+
 /// The tasks of one run() or map().
 class RunSink final : public TaskSink {
  public:
@@ -115,7 +132,8 @@ class RunSink final : public TaskSink {
   }
   void failed(TaskFailure failure) override {
     --posted;
-    report.failures.push_back(std::move(failure));
+    ++report.failed;
+    if (report.failures.size() < max_failures) report.failures.push_back(std::move(failure));
   }
   void withdrawn(std::size_t) override {
     --posted;
@@ -123,6 +141,7 @@ class RunSink final : public TaskSink {
   }
 
   RunReport report;
+  std::size_t max_failures = 0;
   std::function<void(std::size_t, const std::byte*)> keep;
 };
 
@@ -134,9 +153,7 @@ class PendingSink final : public TaskSink {
 
   void done(std::size_t, std::size_t, const std::byte* result) override {
     if constexpr (!std::is_void_v<Result>) {
-      alignas(Result) std::byte bytes[sizeof(Result)];
-      std::memcpy(bytes, result, sizeof(Result));
-      value.emplace(*std::launder(reinterpret_cast<const Result*>(bytes)));
+      value.emplace(read_as<Result>(result));
     } else {
       value.emplace();
     }
@@ -154,14 +171,13 @@ class PendingSink final : public TaskSink {
 
 /// `run: 3 of 20 tasks failed; task 4: signal 9 (Killed) (worker 1, process 4711)`
 inline TaskError error_for(RunReport report) {
-  const std::size_t all = report.done + report.failures.size() + report.cancelled;
+  const std::size_t all = report.done + report.failed + report.cancelled;
   const std::string of_all = " of " + std::to_string(all) + " tasks";
   std::string facts = "run: ";
   if (report.cancelled > 0) facts += "cancelled after " + std::to_string(all - report.cancelled) + of_all;
-  if (report.cancelled > 0 && !report.failures.empty()) facts += ", ";
-  if (!report.failures.empty()) {
-    facts += std::to_string(report.failures.size()) + of_all + " failed; " + report.failures.front().to_string();
-  }
+  if (report.cancelled > 0 && report.failed > 0) facts += ", ";
+  if (report.failed > 0) facts += std::to_string(report.failed) + of_all + " failed";
+  if (!report.failures.empty()) facts += "; " + report.failures.front().to_string();
   const errc code = report.cancelled > 0 ? errc::cancelled : errc::task_failed;
   return {code, facts, std::move(report)};
 }
@@ -186,6 +202,7 @@ class PendingTask {
     RunReport report;
     if (sink_->failure) {
       report.failures.push_back(*sink_->failure);
+      report.failed = 1;
     } else {
       report.cancelled = 1;
     }
@@ -245,6 +262,8 @@ class WorkerPool {
       detail::Shareable<Job>,
       "ndshm: a job is copied through shared memory: it has to be trivially copyable and no pointer; an index, a "
       "Range or a struct of numbers is");
+  static_assert(sizeof(Job) <= detail::max_shared_bytes && detail::size_of_result<Result> <= detail::max_shared_bytes,
+                "ndshm: a job or result of more than 64 KiB; put it into a SharedArray, and let the job be its index");
   static_assert(std::is_void_v<Result> || detail::Shareable<std::conditional_t<std::is_void_v<Result>, int, Result>>,
                 "ndshm: a result is copied through shared memory: it has to be trivially copyable and no pointer");
 
@@ -257,7 +276,7 @@ class WorkerPool {
   template <class Function>
   WorkerPool(std::size_t workers, Function function, PoolOptions options = {})
       : supervisor_(std::make_shared<detail::Supervisor>(detail::task_types<Job, Result>(), workers,
-                                                         options.max_replacements)) {
+                                                         options.max_replacements, options.start_timeout)) {
     static_assert(std::is_same_v<detail::TaskResult<Function, Job>, Result>,
                   "ndshm: the function does not take a Job and return a Result of this WorkerPool<Job, Result>");
     const bool waits = static_cast<bool>(options.first_touch);
@@ -285,7 +304,7 @@ class WorkerPool {
   /// Throws what spawn() throws, errc::out_of_memory and errc::invalid_argument.
   WorkerPool(std::size_t workers, WorkerProgram program, PoolOptions options = {})
       : supervisor_(std::make_shared<detail::Supervisor>(detail::task_types<Job, Result>(), workers,
-                                                         options.max_replacements)) {
+                                                         options.max_replacements, options.start_timeout)) {
     if (options.initialise || options.first_touch) {
       throw Error(errc::invalid_argument, "WorkerPool: a program cannot be given functions of this one",
                   "call them in its main(), before ndshm::work()");
@@ -320,20 +339,20 @@ class WorkerPool {
   /// Does a task for each job of a range (blocks(), tiles(), a vector, anything that can be iterated) and waits for all
   /// of them. Whoever is free takes the next job. The jobs are read as they are needed: 10,000,000 blocks take no more
   /// memory than 1,000. Throws TaskError, after all others are over, when a task failed or the run was cancelled.
-  template <class Jobs>
-  RunReport run(const Jobs& jobs, const RunOptions& options = {}) {
+  template <class Jobs = std::initializer_list<Job>>
+  RunReport run(Jobs&& jobs, const RunOptions& options = {}) {
     return checked(try_run(jobs, options));
   }
 
   /// The same, but failed tasks are only reported.
-  template <class Jobs>
-  RunReport try_run(const Jobs& jobs, const RunOptions& options = {}) {
+  template <class Jobs = std::initializer_list<Job>>
+  RunReport try_run(Jobs&& jobs, const RunOptions& options = {}) {
     return run_with(jobs, options, {});
   }
 
   /// The results of all jobs, in the order of the jobs. Throws TaskError when one of them failed.
-  template <class Jobs>
-  std::vector<Result> map(const Jobs& jobs, const RunOptions& options = {}) requires(!std::is_void_v<Result>) {
+  template <class Jobs = std::initializer_list<Job>>
+  std::vector<Result> map(Jobs&& jobs, const RunOptions& options = {}) requires(!std::is_void_v<Result>) {
     MapReport<Result> report = try_map(jobs, options);
     checked(report);
     std::vector<Result> results;
@@ -343,17 +362,15 @@ class WorkerPool {
   }
 
   /// The same, with nothing in place of the results of failed tasks.
-  template <class Jobs>
-  MapReport<Result> try_map(const Jobs& jobs, const RunOptions& options = {}) requires(!std::is_void_v<Result>) {
+  template <class Jobs = std::initializer_list<Job>>
+  MapReport<Result> try_map(Jobs&& jobs, const RunOptions& options = {}) requires(!std::is_void_v<Result>) {
     MapReport<Result> report;
     const auto keep = [&](std::size_t index, const std::byte* bytes) {
       if (index >= report.results.size()) report.results.resize(index + 1);
-      alignas(Result) std::byte copy[sizeof(Result)];
-      std::memcpy(copy, bytes, sizeof(Result));
-      report.results[index].emplace(*std::launder(reinterpret_cast<const Result*>(copy)));
+      report.results[index].emplace(detail::read_as<Result>(bytes));
     };
     static_cast<RunReport&>(report) = run_with(jobs, options, keep);
-    const std::size_t tasks = report.done + report.failures.size() + report.cancelled;
+    const std::size_t tasks = report.done + report.failed + report.cancelled;
     report.results.resize(std::max(tasks, report.results.size()));
     return report;
   }
@@ -370,7 +387,9 @@ class WorkerPool {
 
   /// From any thread, or from a signal handler: the tasks that no worker has begun are dropped, and run() returns as
   /// soon as those are over that have. What comes later is not concerned.
-  void cancel() noexcept { supervisor_->cancel(); }
+  void cancel() noexcept {
+    if (supervisor_) supervisor_->cancel();
+  }
 
   std::size_t worker_count() const { return supervisor().worker_count(); }
 
@@ -399,8 +418,7 @@ class WorkerPool {
   }
 
   template <class Jobs>
-  RunReport run_with(const Jobs& jobs, const RunOptions& options,
-                     std::function<void(std::size_t, const std::byte*)> keep) {
+  RunReport run_with(Jobs& jobs, const RunOptions& options, std::function<void(std::size_t, const std::byte*)> keep) {
     detail::Supervisor& pool = supervisor();
     pool.require_owner();
     const auto start = std::chrono::steady_clock::now();
@@ -408,6 +426,7 @@ class WorkerPool {
     auto sink = std::make_shared<detail::RunSink>(pool.worker_count());
     configure(*sink, options);
     sink->keep = std::move(keep);
+    sink->max_failures = options.max_failures;
     // Whatever throws here (the jobs, the progress callback), its tasks are told to nobody any more.
     struct Abandon {
       detail::Supervisor& pool;
@@ -423,7 +442,7 @@ class WorkerPool {
       if (!options.progress || (!is_over && now - last_shown < progress_interval)) return;
       last_shown = now;
       progress.done = sink->report.done;
-      progress.failed = sink->report.failures.size();
+      progress.failed = sink->report.failed;
       progress.elapsed = now - start;
       progress.is_over = is_over;
       options.progress(progress);
@@ -433,6 +452,7 @@ class WorkerPool {
 
     const std::size_t cancels = pool.cancels();
     std::size_t taken = 0;
+    auto last_published = start;
     for (auto&& each : jobs) {
       const Job job = each;
       while (!pool.has_room() && pool.cancels() == cancels) {
@@ -444,7 +464,13 @@ class WorkerPool {
         break;
       }
       pool.post(sink, taken++, &job);
-      if (taken % publish_every == 0) pool.publish();
+      if (taken % publish_every != 0 && std::chrono::steady_clock::now() - last_published < publish_after) continue;
+      pool.publish();
+      last_published = std::chrono::steady_clock::now();
+      if (pool.is_time_to_look()) {  // the jobs come slowly, or the workers are fast
+        pool.step(std::chrono::nanoseconds(0));
+        show(false);
+      }
     }
     while (sink->posted > 0) {
       pool.step(limit, sink->posted == pool.outstanding() ? sink->posted : 1);
@@ -460,6 +486,7 @@ class WorkerPool {
 
   static constexpr std::chrono::milliseconds progress_interval{100};
   static constexpr std::size_t publish_every = 32;
+  static constexpr std::chrono::milliseconds publish_after{1};
 
   std::shared_ptr<detail::Supervisor> supervisor_;
 };

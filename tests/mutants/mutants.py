@@ -12,6 +12,7 @@ LINUX_PROCESS = "platform/linux_process.hpp"
 UNIX = "platform/unix.hpp"
 UNIX_PROCESS = "platform/unix_process.hpp"
 UNIX_SOCKET = "platform/unix_socket.hpp"
+UNIX_WAIT = "platform/unix_wait.hpp"
 
 
 @dataclasses.dataclass
@@ -24,6 +25,10 @@ class Mutant:
 
 FIGHT = ("torture", "random", "30000", "5")
 STEPS = ("torture", "steps")
+WORKERS = ("pool_torture", "workers", "5000", "5")
+OWNERS = ("pool_torture", "owners", "200", "5")
+POOL_STEPS = ("pool_torture", "steps")
+POOL = ("worker_pool",)
 
 UPGRADE_AT_DETACH = [
     (LINUX, "if (named) fd_.close();", "(void)named;"),
@@ -316,4 +321,59 @@ MUTANTS = [
            [(UNIX_PROCESS, "if (fd < first || (::fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0) continue;", "if (fd >= 0) continue;")], True),
     Mutant("portable: a grandchild that keeps the pipe holds up wait_for", ("spawn",),
            [(UNIX_PROCESS, "watching && readable_means_ended() ? left : std::min(left, slice)", "left + 0 * slice")], True),
+
+    # ---- pools ----------------------------------------------------------------------------------------------------
+    Mutant("a claim is not written down by who claims next", WORKERS, [
+        ("task_board.hpp", "      write_down(next);\n      NDSHM_CRASH_POINT", "      NDSHM_CRASH_POINT")]),
+    Mutant("the word of the last claim is not asked about the dead", POOL_STEPS, [
+        ("task_board.hpp", "if ((next & worker_mask) == worker + 1) claimed", "if (false) claimed")]),
+    Mutant("a helper that comes late overwrites a claim", ("task_board",), [
+        ("task_board.hpp", "while (now < value && !word.compare_exchange_weak(now, value, std::memory_order_release)) {",
+         "if (now != value) { word = value;")]),
+    Mutant("the slot of a dead worker keeps its claim", ("task_board",), [
+        ("task_board.hpp", "      slots_[worker].finished = *lost;\n", "")]),
+    Mutant("a worker falls asleep without a second look", WORKERS, [
+        ("task_board.hpp", ">= header_->limit.load() && !is_closing()) return true;",
+         ">= header_->limit.load() || true) return true;")]),
+    Mutant("the owner falls asleep without a second look", WORKERS, [
+        ("task_board.hpp", "if (finished() < count) return true;", "return true;")]),
+    Mutant("a worker cancels its owner's tasks", POOL, [
+        ("supervisor.hpp", "    if (os::process_id() != process_) return;\n    board_->hold();", "    board_->hold();")]),
+    Mutant("what is done when the pool closes is lost", POOL, [
+        ("supervisor.hpp", "    collect();\n    for (std::size_t i = 0; i < workers_.size(); ++i) {\n      const std::uint64_t pid", "    for (std::size_t i = 0; i < workers_.size(); ++i) {\n      const std::uint64_t pid")]),
+    Mutant("a worker may take for ever to get ready", POOL, [
+        ("supervisor.hpp", "if (elapsed(worker.started_at, now) <= start_timeout_) continue;", "continue;")]),
+    Mutant("cancel lets the workers go on claiming", POOL, [("supervisor.hpp", "    board_->hold();\n", "")]),
+    Mutant("a task that was done before its worker died is lost", POOL_STEPS, [
+        ("supervisor.hpp", "if (board_->task_state(at) != TaskState::posted) return;", "")]),
+    Mutant("nobody is woken in place of a dead worker", WORKERS, [
+        ("supervisor.hpp", "if (board_->has_unclaimed()) rouse(workers_.size());", "")]),
+    Mutant("dead workers are not replaced", POOL, [
+        ("supervisor.hpp", "    if (lost) lose(*lost, index, pid, status);\n    replace(index);",
+         "    if (lost) lose(*lost, index, pid, status);")]),
+    Mutant("a worker that cannot start is replaced for ever", POOL, [
+        ("supervisor.hpp", "static constexpr std::size_t max_failed_starts = 3;",
+         "static constexpr std::size_t max_failed_starts = SIZE_MAX;")]),
+    Mutant("idempotent tasks are given out for ever", POOL, [
+        ("supervisor.hpp", "cell.attempt < cell.sink->attempts", "cell.sink->attempts > 1")]),
+    Mutant("a stopped worker that has reported is not found", POOL_STEPS, [
+        ("supervisor.hpp", "if (!position) return otherwise;", "if (!position) return std::chrono::nanoseconds::max();")]),
+    Mutant("stopped workers without a task are not found", POOL, [
+        ("supervisor.hpp", "    } else if (state == WorkerState::sleeping || !board_->has_unclaimed()) {",
+         "    } else {")]),
+    Mutant("an idle pool kills nobody and waits for ever at its end", POOL, [
+        ("supervisor.hpp", "          worker.process.kill();\n          worker.process.wait();", "          worker.process.wait();")]),
+    Mutant("workers outlive their owner", OWNERS, [(UNIX_WAIT, "  ::kill(::getpid(), SIGKILL);\n  return nullptr;", "  return nullptr;")]),
+    Mutant("stopped workers outlive their owner", POOL, [(UNIX_WAIT, "  ::prctl(PR_SET_PDEATHSIG, SIGCONT);\n", "")]),
+    Mutant("an interrupt ends the workers", POOL, [(UNIX_WAIT, "::signal(SIGINT, SIG_IGN);", "")]),
+    Mutant("a forked child uses its parent's pool", POOL, [
+        ("supervisor.hpp", "    if (os::process_id() == process_) return;\n    throw", "    return;\n    throw")]),
+    Mutant("a run that threw is told of its tasks", POOL, [
+        ("supervisor.hpp", "      if (is_its(cell)) cell.sink.reset();\n", "      (void)cell;\n")]),
+    Mutant("a pool in a worker is refused for the watcher's thread", POOL, [
+        ("process.hpp", "threads > 1 + watchers", "threads > 1")]),
+    Mutant("a board of other types is taken", ("task_board",), [
+        ("task_board.hpp", "if (header->types != types) {", "if (false) {")]),
+    Mutant("a board larger than its memory is taken", ("task_board",), [
+        ("task_board.hpp", "layout_of(types, header->workers, header->cells).end > bytes) {", "false) {")]),
 ]

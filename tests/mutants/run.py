@@ -39,8 +39,8 @@ def copy_with(mutant, folder):
 def build(cxx, include, test, portable, folder):
     """The test program, and beside it the one that it starts, if there is one."""
     program = folder / "program"
-    catch = test[0] != "torture"
-    source = TESTS / ("torture/torture.cpp" if not catch else f"{test[0]}.cpp")
+    catch = "torture" not in test[0]
+    source = TESTS / (f"{test[0]}.cpp" if catch else f"torture/{test[0]}.cpp")
     helper = TESTS / f"{test[0]}_child.cpp"
     command = [cxx, "-std=c++20", "-O1", "-w", "-pthread", f"-I{include}", "-DNDSHM_CRASH_POINTS"]
     command += ["-DNDSHM_PORTABLE_POSIX"] if portable else []

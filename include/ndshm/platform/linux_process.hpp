@@ -3,6 +3,7 @@
 // functions stand in posix_process.hpp. Sources: pidfd_open(2), pipe(2), proc(5), posix_spawn(3).
 #pragma once
 
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's, for ::kill
 #include <spawn.h>
 #include <sys/syscall.h>
 
@@ -29,6 +30,14 @@ inline Descriptor watch_child([[maybe_unused]] pid_t pid) {
 #else
   return {};
 #endif
+}
+
+/// Sends a signal to the child behind the descriptor of watch_child(), or by its id where there is none.
+inline bool send_signal(const Descriptor& child, pid_t pid, int signal) {
+#ifdef SYS_pidfd_send_signal
+  if (child) return ::syscall(SYS_pidfd_send_signal, child.get(), signal, nullptr, 0U) == 0;
+#endif
+  return ::kill(pid, signal) == 0;
 }
 
 /// Lets the child close every descriptor from `first` on, also those that other threads open meanwhile. False where

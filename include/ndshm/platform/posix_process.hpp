@@ -4,6 +4,7 @@
 // thread's child may get the ends.
 #pragma once
 
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's, for ::kill
 #include <spawn.h>
 
 #include <array>
@@ -30,6 +31,7 @@ inline std::array<Descriptor, 2> make_pipe(const std::string& subject) {
 }
 
 inline Descriptor watch_child(pid_t) { return {}; }
+inline bool send_signal(const Descriptor&, pid_t pid, int signal) { return ::kill(pid, signal) == 0; }
 
 #if defined(__APPLE__)
 /// The child gets what the file actions name and nothing else: 0, 1 and 2 have to be named too.

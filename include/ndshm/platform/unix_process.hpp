@@ -67,20 +67,17 @@ class Child {
   std::uint64_t pid() const noexcept { return static_cast<std::uint64_t>(pid_); }
   /// False in a forked process that inherited this object: the child is its sibling.
   bool is_ours() const noexcept { return parent_ == ::getpid(); }
-  /// Before it is reaped its id cannot mean another process.
-  void kill() const noexcept {
-    if (pid_ > 0) ::kill(pid_, SIGKILL);
-  }
+  void kill() const noexcept { send(SIGKILL); }
 
   /// Stops it, and returns when it stands still (or has ended); after 0.1 s in any case.
   void stop() const noexcept {
-    if (::kill(pid_, SIGSTOP) != 0) return;
+    if (!send(SIGSTOP)) return;
     Patience patience(std::chrono::milliseconds(100));
     while (!has_news(WSTOPPED | WEXITED) && patience.wait()) {
     }
   }
   bool is_stopped() const noexcept { return has_news(WSTOPPED); }
-  void go_on() const noexcept { ::kill(pid_, SIGCONT); }
+  void go_on() const noexcept { send(SIGCONT); }
 
   /// For poll(): it is readable once the child has ended, and stays so.
   int poll_descriptor() const noexcept { return end_ ? end_.get() : reports_.get(); }
@@ -89,8 +86,8 @@ class Child {
   bool readable_means_ended() const noexcept { return static_cast<bool>(end_); }
 
   /// Waits at most `limit`, for ever where there is none; nothing when it still runs then. Throws errc::system_error
-  /// when it is not there to be reaped.
-  std::optional<ChildEnd> reap(std::optional<std::chrono::nanoseconds> limit) const;
+  /// when it is not there to be reaped; it is no child then any more.
+  std::optional<ChildEnd> reap(std::optional<std::chrono::nanoseconds> limit);
 
   /// What it reported before it ended; never waits, not even when a grandchild keeps the pipe open.
   std::string report() const {
@@ -103,9 +100,13 @@ class Child {
   /// Whether waitid would tell of one of these events, which it can be asked again.
   bool has_news(int events) const noexcept {
     siginfo_t info{};
-    return ::waitid(P_PID, static_cast<id_t>(pid_), &info, events | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+    return pid_ > 0 && ::waitid(P_PID, static_cast<id_t>(pid_), &info, events | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid != 0;
   }
-  std::optional<ChildEnd> reap_with(int flags) const;
+  std::optional<ChildEnd> reap_with(int flags);
+  /// The id means this child until it is reaped, but where SIGCHLD is ignored the system does that by itself: so
+  /// through its descriptor, where there is one.
+  bool send(int signal) const noexcept { return pid_ > 0 && send_signal(end_, pid_, signal); }
 
   pid_t pid_ = 0;
   pid_t parent_ = ::getpid();
@@ -125,19 +126,19 @@ inline bool wait_for_input(int fd, std::chrono::nanoseconds limit) {
 
 }  // namespace unix_only
 
-inline std::optional<ChildEnd> Child::reap_with(int flags) const {
+inline std::optional<ChildEnd> Child::reap_with(int flags) {
   int status = 0;
   const pid_t ended = retry_on_signal([&] { return ::waitpid(pid_, &status, flags); });
   if (ended == 0) return std::nullopt;
   if (ended < 0) {
-    throw Error(errc::system_error, last_error(), "wait: process " + std::to_string(pid_),
+    throw Error(errc::system_error, last_error(), "wait: process " + std::to_string(std::exchange(pid_, 0)),
                 "somebody else waits for children of this process, or SIGCHLD is ignored");
   }
   if (WIFSIGNALED(status)) return ChildEnd{0, WTERMSIG(status)};
   return ChildEnd{WEXITSTATUS(status), 0};
 }
 
-inline std::optional<ChildEnd> Child::reap(std::optional<std::chrono::nanoseconds> limit) const {
+inline std::optional<ChildEnd> Child::reap(std::optional<std::chrono::nanoseconds> limit) {
   using std::chrono::nanoseconds;
   constexpr nanoseconds slice = std::chrono::milliseconds(20);  // where nothing tells the end for sure
   const auto start = std::chrono::steady_clock::now();

@@ -26,12 +26,6 @@
 
 namespace ndshm::detail::os {
 
-#if defined(__linux__) && !defined(NDSHM_PORTABLE_POSIX)
-inline constexpr bool has_event_descriptors = true;
-#else
-inline constexpr bool has_event_descriptors = false;
-#endif
-
 /// Wakes one process. Ringing it again before it is heard changes nothing. Its descriptors can be inherited.
 class Bell {
  public:
@@ -132,11 +126,17 @@ struct Watched {
   pid_t parent;
 };
 
-/// Where other children of the parent hold the pipe too, the change of the parent's id tells.
+inline bool is_pipe(int descriptor) {
+  struct stat status {};
+  return ::fstat(descriptor, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
+/// Where the descriptor is that of a pipe, other children of the parent may hold it too: the parent's id tells then.
 inline void* end_with_parent(void* argument) {
   const Watched watched = *static_cast<const Watched*>(argument);
   pollfd entry{watched.descriptor, POLLIN, 0};
-  while (::poll(&entry, 1, has_event_descriptors ? -1 : 50) <= 0 && ::getppid() == watched.parent) {
+  const int turn = is_pipe(watched.descriptor) ? 50 : -1;  // ms
+  while (::poll(&entry, 1, turn) <= 0 && ::getppid() == watched.parent) {
   }
   ::kill(::getpid(), SIGKILL);
   return nullptr;
@@ -154,7 +154,13 @@ inline void end_with(int watched, std::uint64_t parent, const std::string& subje
 #endif
   static unix_only::Watched argument;  // a process has one parent
   argument = {watched, static_cast<pid_t>(parent)};
-  if (::getppid() != argument.parent) ::kill(::getpid(), SIGKILL);  // it was faster
+  if (::getppid() != argument.parent) {
+    pollfd entry{watched, POLLIN, 0};
+    if (::poll(&entry, 1, 0) != 0) ::kill(::getpid(), SIGKILL);  // it was faster
+    throw Error(errc::unsupported,
+                subject + "process " + std::to_string(parent) + ", which owns the pool, is not the parent of this one",
+                "start the worker program directly, or by a script that ends in exec");
+  }
   sigset_t all{};
   sigset_t before{};
   ::sigfillset(&all);
