@@ -536,6 +536,40 @@ TEST_CASE("cancel drops what nobody has begun, from a callback or another thread
   CHECK(report.cancelled == 9998);
   CHECK(done(0) == 2);
   CHECK(pool.run(numbers(10)).done == 10);  // it goes on working
+  // It holds from the moment on at which it is called, also while the owner is busy with something else.
+  Gate second;
+  WorkerPool held(1, [&](int) {
+    second.pass();
+    return 0;
+  });
+  struct Jobs {
+    WorkerPool<int, int>& pool;
+    Gate& gate;
+    struct Iterator {
+      const Jobs& jobs;
+      int at;
+      int operator*() const {
+        if (at == 64) {
+          jobs.gate.await(1);
+          jobs.pool.cancel();
+          jobs.gate.open();
+          std::this_thread::sleep_for(20ms);  // enough for a worker that does not know of it to do more
+        }
+        return at;
+      }
+      Iterator& operator++() {
+        ++at;
+        return *this;
+      }
+      bool operator!=(const Iterator& other) const { return at != other.at; }
+    };
+    std::size_t size() const { return 100; }
+    Iterator begin() const { return {*this, 0}; }
+    Iterator end() const { return {*this, 100}; }
+  };
+  const auto cut = held.try_run(Jobs{held, second});
+  CHECK(cut.done == 1);
+  CHECK(cut.cancelled == 99);
   try {
     pool.run(numbers(1000), {.progress = [&](const ndshm::Progress&) { pool.cancel(); }});
   } catch (const ndshm::TaskError& error) {
