@@ -280,7 +280,8 @@ class TaskBoard {
   static constexpr std::uint64_t worker_mask = 0xffff;
   static constexpr std::array<char, 8> board_magic{'N', 'D', 'S', 'H', 'M', 'p', 'o', '1'};
 
-  struct Header {
+  /// Each word that is fought for has a cache line of its own.
+  struct Header {  // NOLINT(clang-analyzer-optin.performance.Padding)
     std::array<char, 8> magic;
     TaskTypes types;
     std::uint64_t workers;

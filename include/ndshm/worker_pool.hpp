@@ -253,9 +253,10 @@ class PendingTask {
 /// reported exactly once. No lock is shared by the workers. When this process ends, however it ends, the workers end.
 /// Destroying a pool never hangs: tasks in line are dropped, workers that are at a task are killed.
 ///
-/// To be used by one thread at a time, except for cancel(). An interrupt from the terminal (Ctrl-C) is ignored by the
-/// workers, so that this process alone decides what it means: by default it ends, and the workers with it; a handler
-/// may call cancel().
+/// To be used by one thread at a time, except for cancel(). Deaths and time limits are dealt with while that thread is
+/// in run(), map(), or waits for a PendingTask; workers go on with what was submitted meanwhile. An interrupt from the
+/// terminal (Ctrl-C) is ignored by the workers, so that this process alone decides what it means: by default it ends,
+/// and the workers with it; a handler may call cancel().
 template <class Job, class Result = void>
 class WorkerPool {
   static_assert(

@@ -332,10 +332,10 @@ MUTANTS = [
          "if (now != value) { word = value;")]),
     Mutant("the slot of a dead worker keeps its claim", ("task_board",), [
         ("task_board.hpp", "      slots_[worker].finished = *lost;\n", "")]),
-    Mutant("a worker falls asleep without a second look", WORKERS, [
+    Mutant("a worker falls asleep without a second look", ("task_board",), [
         ("task_board.hpp", ">= header_->limit.load() && !is_closing()) return true;",
          ">= header_->limit.load() || true) return true;")]),
-    Mutant("the owner falls asleep without a second look", WORKERS, [
+    Mutant("the owner falls asleep without a second look", ("task_board",), [
         ("task_board.hpp", "if (finished() < count) return true;", "return true;")]),
     Mutant("a worker cancels its owner's tasks", POOL, [
         ("supervisor.hpp", "    if (os::process_id() != process_) return;\n    board_->hold();", "    board_->hold();")]),
