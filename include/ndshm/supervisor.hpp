@@ -439,7 +439,7 @@ class Supervisor {
   void dismiss(std::size_t index, const ExitStatus& status) {
     Employee& worker = workers_[index];
     const bool was_ready = board_->state(index) != WorkerState::absent;
-    collect();  // what it did before, while its process is known
+    collect();  // what it has done, also if it died right after that
     const auto lost = board_->bury(index);
     worker.process = Process();
     descriptors_[1 + index] = -1;
@@ -461,7 +461,6 @@ class Supervisor {
     const auto position = position_of(number);
     if (!position) return;
     const std::size_t at = outstanding_[*position];
-    if (board_->task_state(at) != TaskState::posted) return;  // it died right after the task: collect() finds it
     Cell& cell = cells_[at];
     const bool overdue = workers_[index].overdue == number;
     if (cell.sink && cell.attempt < cell.sink->attempts) {

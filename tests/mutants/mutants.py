@@ -265,7 +265,7 @@ MUTANTS = [
 
     # ---- processes ------------------------------------------------------------------------------------------------
     Mutant("fork does not mind threads", ("process",),
-           [("process.hpp", "threads > 1 && !options.allow_threads", "false && threads > 1 && !options.allow_threads")]),
+           [("process.hpp", "threads > 1 + watchers && !options.allow_threads", "false && threads > 1 && !options.allow_threads")]),
     Mutant("an abandoned child is not killed", ("process",),
            [("process.hpp", "    child_.kill();\n    try {", "    try {")]),
     Mutant("an abandoned child is not reaped", ("process",), [("process.hpp", "      reap(std::nullopt);\n", "")]),
@@ -345,12 +345,10 @@ MUTANTS = [
         ("supervisor.hpp", "if (elapsed(worker.started_at, now) <= start_timeout_) continue;", "continue;")]),
     Mutant("cancel lets the workers go on claiming", POOL, [("supervisor.hpp", "    board_->hold();\n", "")]),
     Mutant("a task that was done before its worker died is lost", POOL_STEPS, [
-        ("supervisor.hpp", "if (board_->task_state(at) != TaskState::posted) return;", "")]),
-    Mutant("nobody is woken in place of a dead worker", WORKERS, [
-        ("supervisor.hpp", "if (board_->has_unclaimed()) rouse(workers_.size());", "")]),
+        ("supervisor.hpp", "    collect();  // what it has done, also if it died right after that\n", "")]),
     Mutant("dead workers are not replaced", POOL, [
-        ("supervisor.hpp", "    if (lost) lose(*lost, index, pid, status);\n    replace(index);",
-         "    if (lost) lose(*lost, index, pid, status);")]),
+        ("supervisor.hpp", "    if (lost) lose(*lost, index, status);\n    replace(index);",
+         "    if (lost) lose(*lost, index, status);")]),
     Mutant("a worker that cannot start is replaced for ever", POOL, [
         ("supervisor.hpp", "static constexpr std::size_t max_failed_starts = 3;",
          "static constexpr std::size_t max_failed_starts = SIZE_MAX;")]),
