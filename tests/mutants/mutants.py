@@ -366,8 +366,6 @@ MUTANTS = [
     Mutant("an interrupt ends the workers", POOL, [(UNIX_WAIT, "::signal(SIGINT, SIG_IGN);", "")]),
     Mutant("a forked child uses its parent's pool", POOL, [
         ("supervisor.hpp", "    if (os::process_id() == process_) return;\n    throw", "    return;\n    throw")]),
-    Mutant("a run that threw is told of its tasks", POOL, [
-        ("supervisor.hpp", "      if (is_its(cell)) cell.sink.reset();\n", "      (void)cell;\n")]),
     Mutant("a pool in a worker is refused for the watcher's thread", POOL, [
         ("process.hpp", "threads > 1 + watchers", "threads > 1")]),
     Mutant("a board of other types is taken", ("task_board",), [
