@@ -407,7 +407,7 @@ TEST_CASE("a report that nobody reads any more does not end the child by a signa
 }
 
 TEST_CASE("a child's end can be polled for") {
-  const os::Child child = os::spawn_child({child_program().string(), {"exit", "6"}, {}, {}}, {}, "test: ");
+  os::Child child = os::spawn_child({child_program().string(), {"exit", "6"}, {}, {}}, {}, "test: ");
 #if !defined(NDSHM_PORTABLE_POSIX)
   CHECK(child.readable_means_ended());
 #endif
