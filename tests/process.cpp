@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 // process.cpp: functions in child processes, and how they end.
+#include <pthread.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <iostream>
 #include <stdexcept>
 #include <thread>
@@ -147,5 +151,23 @@ TEST_CASE("fork refuses while other threads run, unless it is told not to") {
     CHECK(child.wait().exit_code() == 7);
   });
   thread.join();
+}
+
+TEST_CASE("a thread that has ended does not stand in the way of a fork") {
+  // The kernel lists a thread for a moment after it was joined; the first thread for as long as there are others.
+  const ndshm::ExitStatus status = ndshm::fork([] {
+                                     const pthread_t first = ::pthread_self();
+                                     std::thread([first] {
+                                       ::pthread_join(first, nullptr);
+                                       try {
+                                         ::_exit(ndshm::fork([] { return 7; }).wait().exit_code().value_or(1));
+                                       } catch (const ndshm::Error& error) {
+                                         std::fputs(error.what(), stderr);
+                                       }
+                                       ::_exit(1);
+                                     }).detach();
+                                     ::syscall(SYS_exit, 0);
+                                   }).wait();
+  CHECK(status.exit_code() == 7);
 }
 #endif

@@ -146,6 +146,8 @@ TEST_CASE("only what was handed over is open in the child") {
 TEST_CASE("other threads that open descriptors and start programs leak nothing and get nothing") {
   const int usual = run_by_hand({"count_descriptors"});
   REQUIRE(usual >= 3);
+  constexpr int rounds = 50;
+  std::atomic<bool> begun = false;
   std::atomic<bool> enough = false;
   std::thread opener([&] {  // always other numbers, so that they are not known before
     const int source = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -153,14 +155,16 @@ TEST_CASE("other threads that open descriptors and start programs leak nothing a
       std::vector<int> opened;
       for (int i = 0; i < 500; ++i) opened.push_back(::fcntl(source, F_DUPFD, 100));
       for (const int fd : opened) ::close(fd);
+      begun = true;
     }
     ::close(source);
   });
   auto told = ndshm::create<int>({1000});
-  for (int i = 0; i < 20; ++i) CHECK(run({"descriptors"}, {told.handle()}) == success);
+  while (!begun) std::this_thread::yield();
+  for (int i = 0; i < rounds; ++i) CHECK(run({"descriptors"}, {told.handle()}) == success);
   enough = true;
   opener.join();
-  for (std::size_t fd = 0; fd < told.size(); ++fd) CHECK(told(fd) == (fd < 5 ? 20 : 0));
+  for (std::size_t fd = 0; fd < told.size(); ++fd) CHECK(told(fd) == (fd < 5 ? rounds : 0));
 
   std::atomic<bool> done = false;
   int more = 0;

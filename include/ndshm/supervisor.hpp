@@ -186,10 +186,11 @@ class Supervisor {
     if (obey_cancel()) return;
     if (number_alive() == 0 && !outstanding_.empty() && !hire_again()) return give_up();
     const std::uint64_t finished = board_->finished();
-    if (collect() && !is_time_to_look()) return;
+    const bool collected = collect();
+    if (collected && !is_time_to_look()) return;
     // Everything counted up to here was collected: from now on each outstanding task will be counted once.
     enough = std::min(std::max<std::size_t>(1, enough), outstanding_.size());
-    const bool sleeps = !is_time_to_look() && (outstanding_.empty() || board_->wake_at(finished + enough));
+    const bool sleeps = !collected && (outstanding_.empty() || board_->wake_at(finished + enough));
     os::sleep_until_readable(descriptors_, ready_, sleeps ? shorter(limit, next_look()) : no_limit);
     board_->do_not_wake();
     if (ready_[0]) bell_.hush();

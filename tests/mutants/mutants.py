@@ -266,6 +266,8 @@ MUTANTS = [
     # ---- processes ------------------------------------------------------------------------------------------------
     Mutant("fork does not mind threads", ("process",),
            [("process.hpp", "threads > 1 + watchers && !options.allow_threads", "false && threads > 1 && !options.allow_threads")]),
+    Mutant("a thread that has ended stands in the way of a fork", ("process",),
+           [(LINUX, "return (flags & exiting) != 0;", "return false;")]),
     Mutant("an abandoned child is not killed", ("process",),
            [("process.hpp", "    child_.kill();\n    try {", "    try {")]),
     Mutant("an abandoned child is not reaped", ("process",), [("process.hpp", "      reap(std::nullopt);\n", "")]),

@@ -20,6 +20,7 @@
 #include <ndshm/platform/unix_socket.hpp>
 #include <ndshm/platform/unix_wait.hpp>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -350,11 +351,37 @@ class NameWatch {
   Descriptor fd_;
 };
 
+namespace linux_only {
+
+/// Whether a thread, an entry of /proc/self/task, has ended. The kernel lists it for a moment longer, even after it let
+/// whoever waits for it go on. Source: proc_pid_stat(5), PF_EXITING of the kernel's include/linux/sched.h.
+inline bool has_ended(const char* thread) {
+  const std::string path = std::string("/proc/self/task/") + thread + "/stat";
+  std::string line;  // "id (name) state parent group session terminal its_group flags ...", any name
+  if (!std::getline(std::ifstream(path), line)) return ::access(path.c_str(), F_OK) != 0;
+  std::istringstream fields(line.substr(line.rfind(')') + 1));
+  std::string ignored;
+  for (int i = 0; i != 6; ++i) fields >> ignored;
+  unsigned long flags = 0;
+  fields >> flags;
+  constexpr unsigned long exiting = 0x4;
+  return (flags & exiting) != 0;
+}
+
+}  // namespace linux_only
+
 /// Threads of this process; 0 where that cannot be told.
 inline std::size_t count_threads() {
   struct stat status {};
   if (::stat("/proc/self/task", &status) != 0) return 0;
-  return status.st_nlink - 2;
+  if (status.st_nlink == 3) return 1;  // the usual case, without a look at each
+  const std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir("/proc/self/task"), ::closedir);
+  if (!entries) return 0;
+  std::size_t count = 0;
+  while (const dirent* entry = ::readdir(entries.get())) {
+    if (entry->d_name[0] != '.' && !linux_only::has_ended(entry->d_name)) ++count;
+  }
+  return count;
 }
 
 /// Bytes that can be had before the kernel has to kill somebody: free and reclaimable memory and swap.
