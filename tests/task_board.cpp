@@ -51,6 +51,27 @@ std::uint64_t number_in(const std::byte* at) {
 
 }  // namespace
 
+TEST_CASE("while the board is held nobody claims anything, whatever is published") {
+  Memory memory(1, 8);
+  TaskBoard board = TaskBoard::make(memory.data(), types, 1, 8);
+  board.post(0);
+  board.publish();
+  board.hold();
+  CHECK_FALSE(board.claim(0));
+  board.post(1);
+  board.publish();  // by an owner that does not know of it yet
+  CHECK_FALSE(board.claim(0));
+  CHECK(board.fall_asleep(0));
+  const auto seen = board.holds();
+  board.hold();
+  board.release(seen);
+  CHECK_FALSE(board.claim(0));  // the second one holds it
+  board.release(board.holds());
+  CHECK_FALSE(board.fall_asleep(0));
+  CHECK(board.claim(0)->cell == 0);
+  CHECK(board.claim(0)->cell == 1);
+}
+
 TEST_CASE("a claim is known until it is finished, whoever claims next") {
   Memory memory(3, 8);
   TaskBoard board = TaskBoard::make(memory.data(), types, 3, 8);

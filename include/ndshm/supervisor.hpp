@@ -9,7 +9,6 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -202,7 +201,7 @@ class Supervisor {
   }
 
   /// How often cancel() was called, once what it was called for is done.
-  std::size_t cancels() {
+  std::uint64_t cancels() {
     obey_cancel();
     return cancels_seen_;
   }
@@ -212,7 +211,6 @@ class Supervisor {
   void cancel() noexcept {
     if (os::process_id() != process_) return;
     board_->hold();
-    ++cancels_;  // after it, so that every hold is seen and followed by the withdrawal that ends it
     bell_.ring();
   }
 
@@ -373,10 +371,11 @@ class Supervisor {
   }
 
   bool obey_cancel() noexcept {
-    const std::size_t cancels = cancels_;
+    const std::uint64_t cancels = board_->holds();
     if (cancels == cancels_seen_) return false;
     cancels_seen_ = cancels;
     withdraw();
+    board_->release(cancels);
     return true;
   }
 
@@ -648,8 +647,7 @@ class Supervisor {
   std::size_t timed_ = 0;        // outstanding tasks with a time limit
   std::string last_end_;         // who ended last, and how
   std::string reason_;           // why there are not all workers
-  std::atomic<std::size_t> cancels_ = 0;
-  std::size_t cancels_seen_ = 0;
+  std::uint64_t cancels_seen_ = 0;
   bool closed_ = false;
 };
 

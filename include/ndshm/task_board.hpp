@@ -130,7 +130,7 @@ class TaskBoard {
     std::uint64_t next = header_->next.load(std::memory_order_acquire);
     for (;;) {
       const std::uint64_t sequence = next >> worker_bits;
-      if (sequence >= header_->limit.load()) return std::nullopt;
+      if (sequence >= header_->limit.load() || is_held()) return std::nullopt;
       // Read before it is claimed: afterwards the owner may use the place again.
       const std::size_t cell = order_[sequence % layout_.cell_count].load(std::memory_order_relaxed);
       NDSHM_CRASH_POINT("claim: looked");
@@ -172,7 +172,7 @@ class TaskBoard {
   /// Says that the worker is about to wait for its bell; false when there is something to do after all.
   bool fall_asleep(std::size_t worker) noexcept {
     set_state(worker, WorkerState::sleeping);
-    if ((header_->next.load() >> worker_bits) >= header_->limit.load() && !is_closing()) return true;
+    if ((!has_unclaimed() || is_held()) && !is_closing()) return true;
     set_state(worker, WorkerState::awake);
     return false;
   }
@@ -245,8 +245,12 @@ class TaskBoard {
     return lost;
   }
 
-  /// Lets nobody claim anything until the next publish() or withdraw(). Safe in a signal handler.
-  void hold() noexcept { header_->limit = 0; }
+  /// Lets nobody claim anything until it is released, whatever is published meanwhile. Safe in a signal handler.
+  void hold() noexcept { ++header_->holds; }
+  /// How often that was called ever.
+  std::uint64_t holds() const noexcept { return header_->holds.load(); }
+  /// Ends those that were called when holds() was asked, and not those that came later.
+  void release(std::uint64_t holds) noexcept { header_->released = holds; }
 
   /// Takes back what nobody has claimed: the numbers after the first up to and with the second.
   std::pair<std::uint64_t, std::uint64_t> withdraw() noexcept {
@@ -288,6 +292,8 @@ class TaskBoard {
     std::uint64_t cells;
     alignas(64) Shared64 next;   // number of the next task to be claimed (from 0), and 1 + who claimed the last one
     alignas(64) Shared64 limit;  // numbers below it are posted
+    Shared64 holds;              // nobody claims anything while these two differ
+    Shared64 released;
     Shared32 closing;
     Shared32 timed;
     alignas(64) Shared64 finished;  // a hint, for waking the owner; the truth is in slots and cells
@@ -341,6 +347,8 @@ class TaskBoard {
   char* error_text(std::size_t cell) const noexcept {
     return reinterpret_cast<char*>(memory_ + layout_.errors + cell * error_bytes);
   }
+
+  bool is_held() const noexcept { return header_->holds.load() != header_->released.load(); }
 
   /// Sets a word to `value` unless it is larger already. A helper that comes late thus changes nothing.
   static void raise(Shared64& word, std::uint64_t value) noexcept {

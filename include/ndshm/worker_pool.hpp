@@ -451,7 +451,7 @@ class WorkerPool {
     const std::optional<std::chrono::nanoseconds> limit =
         options.progress ? std::optional<std::chrono::nanoseconds>(progress_interval) : std::nullopt;
 
-    const std::size_t cancels = pool.cancels();
+    const std::uint64_t cancels = pool.cancels();
     std::size_t taken = 0;
     auto last_published = start;
     for (auto&& each : jobs) {

@@ -335,8 +335,13 @@ MUTANTS = [
     Mutant("the slot of a dead worker keeps its claim", ("task_board",), [
         ("task_board.hpp", "      slots_[worker].finished = *lost;\n", "")]),
     Mutant("a worker falls asleep without a second look", ("task_board",), [
-        ("task_board.hpp", ">= header_->limit.load() && !is_closing()) return true;",
-         ">= header_->limit.load() || true) return true;")]),
+        ("task_board.hpp", "    if ((!has_unclaimed() || is_held()) && !is_closing()) return true;", "    return true;")]),
+    Mutant("what is published ends a cancel", ("task_board",), [
+        ("task_board.hpp", "header_->limit.load() || is_held()) return std::nullopt;", "header_->limit.load()) return std::nullopt;")]),
+    Mutant("a worker does not sleep while a cancel holds it", ("task_board",), [
+        ("task_board.hpp", "(!has_unclaimed() || is_held())", "!has_unclaimed()")]),
+    Mutant("a cancel ends those that came after it", ("task_board",), [
+        ("task_board.hpp", "header_->released = holds;", "header_->released = header_->holds.load();")]),
     Mutant("the owner falls asleep without a second look", ("task_board",), [
         ("task_board.hpp", "if (finished() < count) return true;", "return true;")]),
     Mutant("a worker cancels its owner's tasks", POOL, [
