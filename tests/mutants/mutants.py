@@ -263,6 +263,8 @@ MUTANTS = [
     Mutant("portable: a read-only handle is sent with a writable descriptor", ("transfer",),
            [("transfer.hpp", "if (access == Access::read_only && object.is_writable())", "if (false)")], True),
 
+    Mutant("who sweeps a segment seems to hold it", ("life",), [
+        (LINUX, "range.l_type == F_RDLCK;", "range.l_type != F_UNLCK;")]),
     # ---- processes ------------------------------------------------------------------------------------------------
     Mutant("fork does not mind threads", ("process",),
            [("process.hpp", "threads > 1 + watchers && !options.allow_threads", "false && threads > 1 && !options.allow_threads")]),

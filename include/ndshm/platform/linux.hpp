@@ -95,13 +95,13 @@ inline bool try_lock(int fd, Lock kind) {
   return retry_on_signal([&] { return ::fcntl(fd, F_OFD_SETLK, &range); }) == 0;
 }
 
-/// Whether any process holds the object, without touching its locks.
+/// Whether any process holds the object, without touching its locks. Whoever sweeps it does not.
 inline bool is_held(int fd) {
   struct flock range {};
   range.l_type = F_WRLCK;
   range.l_whence = SEEK_SET;
   range.l_len = 1;
-  return ::fcntl(fd, F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK;
+  return ::fcntl(fd, F_OFD_GETLK, &range) == 0 && range.l_type == F_RDLCK;
 }
 
 inline Descriptor open_file(const std::string& path, Access access) {
