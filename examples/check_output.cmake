@@ -21,6 +21,9 @@ endforeach()
 
 execute_process(COMMAND ${command} OUTPUT_VARIABLE output ERROR_VARIABLE errors RESULT_VARIABLE result)
 message("${output}${errors}")
+string(REPLACE "\r\n" "\n" output "${output}")
+string(REGEX REPLACE "(^|\n)wine: [^\n]*" "" errors "${errors}") # what Wine says of itself when it first starts
+string(STRIP "${errors}" errors)
 if(NOT "${result}" STREQUAL "${EXIT_CODE}")
   message(FATAL_ERROR "It ended with ${result}, not ${EXIT_CODE}.")
 endif()

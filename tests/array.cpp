@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
 // array.cpp: SharedArray as an xtensor expression and container, on every way to make one.
-#include <sys/mman.h>
-#include <sys/wait.h>
-
-#include <csetjmp>
-#include <csignal>
 #include <cstdint>
 #include <functional>
 #include <numeric>
@@ -13,6 +8,7 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "system.hpp"
 #include "views.hpp"
 
 #include <ndshm/ndshm.hpp>
@@ -52,7 +48,7 @@ TEST_CASE("create makes zeros of the shape that was asked for") {
 TEST_CASE("elements are 64-byte aligned and the memory is zero to its end") {
   const auto array = ndshm::create<std::uint8_t>({100'001});
   CHECK(reinterpret_cast<std::uintptr_t>(array.data()) % 64 == 0);
-  CHECK(std::all_of(array.begin(), array.end(), [](std::uint8_t byte) { return byte == 0; }));
+  CHECK(std::all_of(array.begin(), array.end(), [](std::uint8_t element) { return element == 0; }));
 }
 
 TEST_CASE("arrays have 0 to 8 dimensions, of any length") {
@@ -189,7 +185,7 @@ TEST_CASE("attach sees what create made, and the other way round") {
   b(1, 2) = 7;
   CHECK(a(1, 2) == 7);
   CHECK(b.uuid() == a.uuid());
-  CHECK(b.path() == a.path());
+  if constexpr (ndshm::detail::os::can_list) CHECK(b.path() == a.path());
 }
 
 TEST_CASE("in one process each segment is mapped once per kind of access") {
@@ -209,26 +205,6 @@ TEST_CASE("in one process each segment is mapped once per kind of access") {
             .data() == anonymous.data());
 }
 
-namespace {
-sigjmp_buf after_fault;
-void on_fault(int) { siglongjmp(after_fault, 1); }
-
-/// Whether a write to `address` faults.
-bool write_faults(volatile std::byte* address) {
-  struct sigaction action {};
-  struct sigaction before {};
-  action.sa_handler = on_fault;
-  ::sigaction(SIGSEGV, &action, &before);
-  volatile bool faulted = true;  // volatile: it is changed between sigsetjmp and siglongjmp
-  if (sigsetjmp(after_fault, 1) == 0) {
-    *address = std::byte{1};
-    faulted = false;
-  }
-  ::sigaction(SIGSEGV, &before, nullptr);
-  return faulted;
-}
-}  // namespace
-
 TEST_CASE("a const array is mapped read-only and cannot be made writable") {
   const std::string name = unique_name();
   auto a = ndshm::create<double>(name, {3, 4});
@@ -238,18 +214,17 @@ TEST_CASE("a const array is mapped read-only and cannot be made writable") {
   CHECK(xt::sum(named)() == 2);
   CHECK(named.handle().is_read_only());
 #if !defined(__SANITIZE_ADDRESS__)
-  CHECK(write_faults(reinterpret_cast<std::byte*>(const_cast<double*>(named.data()))));
+  CHECK(write_faults(const_cast<double*>(named.data())));
 #endif
   auto b = ndshm::create<double>({3, 4});
   const auto anonymous = ndshm::attach<const double, 2>(b.handle());
 #if !defined(__SANITIZE_ADDRESS__)
-  CHECK(write_faults(reinterpret_cast<std::byte*>(const_cast<double*>(anonymous.data()))));
+  CHECK(write_faults(const_cast<double*>(anonymous.data())));
 #endif
 #if !defined(NDSHM_PORTABLE_POSIX)
   for (const double* data : {named.data(), anonymous.data()}) {
-    auto* const page = reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(data) & ~std::uintptr_t{4095});
-    CHECK(::mprotect(page, 4096, PROT_READ | PROT_WRITE) == -1);
-    CHECK(errno == EACCES);
+    CHECK_FALSE(
+        make_page_writable(reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(data) & ~std::uintptr_t{4095})));
   }
 #endif
   CHECK_ERROR((ndshm::attach<double, 2>(named.handle())), errc::read_only, "attach<const double, 2>");
@@ -447,7 +422,7 @@ TEST_CASE("handles of foreign views and of other segments are refused") {
   }
   CHECK_ERROR((ndshm::attach<int, 1>(stale)), errc::stale_handle, "get a new handle");
   const ndshm::Handle gone = ndshm::create<int>({4}).handle().as_inherited(9999);
-  CHECK_ERROR((ndshm::attach<int, 1>(gone)), errc::not_found, "descriptor 9999");
+  CHECK_ERROR((ndshm::attach<int, 1>(gone)), errc::not_found, " 9999: ");
   CHECK_ERROR(good.as_inherited(3), errc::invalid_handle, "a named array is attached by its name");
 }
 

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
 // spawn.cpp: other programs: what they are given, what they are not, and how they end. They are spawn_child.cpp.
+#if __has_include(<sys/wait.h>)
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#define NDSHM_TEST_POSIX
+#endif
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -17,6 +21,7 @@
 #include <thread>
 
 #include "catch.hpp"
+#include "system.hpp"
 
 #include <ndshm/ndshm.hpp>
 
@@ -28,7 +33,9 @@ namespace {
 
 constexpr auto ever = std::chrono::nanoseconds::max();
 
-std::filesystem::path child_program() { return ndshm::this_program().parent_path() / "spawn_child"; }
+std::filesystem::path child_program() {
+  return ndshm::this_program().replace_filename("spawn_child").replace_extension(ndshm::this_program().extension());
+}
 
 ndshm::Process start(const std::vector<std::string>& arguments, const std::vector<ndshm::Handle>& handles = {},
                      const ndshm::SpawnOptions& options = {}) {
@@ -43,8 +50,6 @@ std::string run(const std::vector<std::string>& arguments, const std::vector<nds
 
 const std::string success = "exit code 0";
 
-bool is_gone(std::uint64_t pid) { return ::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH; }
-
 /// A child that says that it runs, in words(0), and runs until words(1) is set.
 struct Waiting {
   ndshm::SharedArray<int, 1> words = ndshm::create<int>({2});
@@ -56,6 +61,7 @@ struct Waiting {
   void let_go() { std::atomic_ref(words(1)).store(1); }
 };
 
+#if defined(NDSHM_TEST_POSIX)
 /// The child program started without this library, with these variables besides the environment; its exit code.
 int run_by_hand(std::vector<std::string> arguments, std::vector<std::string> variables = {}) {
   std::string path = child_program().string();
@@ -86,6 +92,7 @@ class File {
  private:
   std::filesystem::path path_;
 };
+#endif
 
 }  // namespace
 
@@ -105,11 +112,6 @@ TEST_CASE("what a spawned program was given it can hand on") {
   CHECK(words(0) == 5);
 }
 
-TEST_CASE("a forked child of a spawned program has its handles too") {
-  const auto words = ndshm::create<int>({2});
-  CHECK(run({"count_in_fork"}, {words.handle(), words.handle()}) == "exit code 2");
-}
-
 TEST_CASE("a read-only handle gives no way to write") {
   auto array = ndshm::create<double>({4});
   array(1) = 2;
@@ -117,6 +119,142 @@ TEST_CASE("a read-only handle gives no way to write") {
   const auto read_only = ndshm::attach<const double, 1>(array.handle());
   CHECK(read_only.handle().is_read_only());
   CHECK(run({"try_to_write"}, {read_only.handle()}) == success);
+}
+
+TEST_CASE("a spawned program's exit code, signal or exception reach the parent") {
+  CHECK(run({"exit", "0"}) == success);
+  CHECK(start({"exit", "3"}).wait().exit_code() == 3);
+  CHECK(start({"kill"}).wait().to_string() == "signal 9 (Killed)");
+  const ndshm::ExitStatus thrown = start({"throw", "out of cheese"}).wait();
+  CHECK(thrown.exception() == "std::runtime_error: out of cheese");
+  CHECK(thrown.exit_code() == ndshm::Process::exception_exit_code);
+  CHECK(run({"throw_int"}) == "exception an exception that is no std::exception");
+  CHECK(start({"throw", std::string(100'000, 'x')}).wait().exception().size() == 4096);
+}
+
+TEST_CASE("an inherited handle that is not there is an error that says so") {
+  const auto array = ndshm::create<int>({1});
+  const std::string text = run({"missing"}, {array.handle(), array.handle()});
+  INFO(text);
+  CHECK(text.find("inherited: there is no handle 7, this process was given 2 [ndshm.not_found]; give it to") !=
+        std::string::npos);
+  CHECK(ndshm::inherited_count() == 0);
+  CHECK_ERROR(ndshm::inherited(0), errc::not_found, "this process was not started by ndshm::spawn");
+}
+
+TEST_CASE("arguments, variables and the directory arrive as they are") {
+  const std::string letters = arguments_are_utf8 ? "λ\n" : "l\n";
+  auto text = ndshm::create<char>({1000});
+  CHECK(run({"arguments", "", "two words", "'\"$HOME\\", letters}, {text.handle()}) == success);
+  CHECK(std::string(text.data()) == "arguments||two words|'\"$HOME\\|" + letters + "|");
+
+  set_variable("SPAWN_TEST", "parent");
+  set_variable("NDSHM_HANDLE_COUNT", "3");
+  CHECK(run({"variable", "SPAWN_TEST", "parent"}) == success);
+  CHECK(run({"variable", "SPAWN_TEST", "a=b c"}, {}, {.environment = {{"SPAWN_TEST", "a=b c"}}}) == success);
+  CHECK(run({"count"}) == success);
+  CHECK(std::string(std::getenv("SPAWN_TEST")) == "parent");
+  CHECK(std::string(std::getenv("NDSHM_HANDLE_COUNT")) == "3");
+  CHECK(std::getenv("NDSHM_REPORT") == nullptr);
+  set_variable("SPAWN_TEST", nullptr);
+  set_variable("NDSHM_HANDLE_COUNT", nullptr);
+
+  const std::filesystem::path here = std::filesystem::current_path();
+  const std::filesystem::path there = std::filesystem::canonical(std::filesystem::temp_directory_path());
+  CHECK(run({"directory", here.string()}) == success);
+  CHECK(run({"directory", there.string()}, {}, {.working_directory = there}) == success);
+  // A relative path is one of this process's directory.
+  const std::filesystem::path relative = "." / std::filesystem::relative(child_program());
+  CHECK(ndshm::spawn(relative, {"exit", "4"}, {}, {.working_directory = there}).wait().exit_code() == 4);
+}
+
+#if !defined(NDSHM_PORTABLE_POSIX)
+TEST_CASE("an array of another process is handed over") {
+  Waiting holder;  // of an array that it has from here
+  holder.until_it_runs();
+  const ndshm::Handle handle = holder.words.handle();
+  const ndshm::Handle::Place theirs{{}, holder.process.pid(), holder.words(0)};
+  const ndshm::Handle through(theirs, handle.uuid(), handle.dtype(), handle.shape(), handle.strides(), 0, false);
+  CHECK(run({"set", "5"}, {through}) == success);
+  CHECK(holder.words(0) == 5);
+}
+#endif
+
+TEST_CASE("wait_for comes back when the time is over, or when the child ends") {
+  Waiting child;
+  CHECK(child.process.wait_for(0ns) == nullptr);
+  CHECK(child.process.wait_for(std::chrono::nanoseconds::min()) == nullptr);
+  child.until_it_runs();
+  const auto before = std::chrono::steady_clock::now();
+  CHECK(child.process.wait_for(50ms) == nullptr);
+  CHECK(std::chrono::steady_clock::now() - before >= 50ms);
+  CHECK(child.process.running());
+  child.let_go();
+  const ndshm::ExitStatus* const status = child.process.wait_for(ever);
+  REQUIRE(status != nullptr);
+  CHECK(status->exit_code() == 9);
+  CHECK(child.process.wait_for(0ns) == status);
+  CHECK(child.process.wait().exit_code() == 9);
+  const ndshm::ExitStatus* const thrown = start({"throw", "cheese"}).wait_for(ever);
+  CHECK(thrown != nullptr);
+  CHECK_ERROR(ndshm::Process().wait_for(1s), errc::invalid_argument, "no process");
+}
+
+TEST_CASE("descriptors arrive in the order in which they are given, whatever their numbers") {
+  std::vector<ndshm::SharedArray<int, 1>> arrays;
+  for (int i = 0; i < 4; ++i) arrays.push_back(ndshm::create<int>({1}));
+  for (const std::vector<int>& order : {std::vector{0, 1, 2, 3}, std::vector{3, 2, 1, 0}, std::vector{1, 0, 3, 2}}) {
+    os::Program program{child_program().string(), {"attach_all"}, {{"NDSHM_HANDLE_COUNT", "4"}}, {}};
+    std::vector<int> descriptors;
+    for (const int which : order) {
+      const ndshm::Handle handle = arrays[static_cast<std::size_t>(which)].handle();
+      const auto number = static_cast<int>(descriptors.size());
+      descriptors.push_back(handle.place().descriptor);
+      program.environment.emplace_back("NDSHM_HANDLE_" + std::to_string(number),
+                                       handle.as_inherited(number).to_string());
+    }
+    CHECK(ndshm::Process(os::spawn_child(program, descriptors, "test: ")).wait().to_string() == success);
+  }
+  for (const auto& array : arrays) CHECK(array(0) == 3);
+}
+
+TEST_CASE("a spawned program that is not waited for is killed and reaped") {
+  std::uint64_t pid = 0;
+  {
+    Waiting child;
+    child.until_it_runs();
+    pid = child.process.pid();
+    CHECK(is_running(pid));
+  }
+  CHECK_FALSE(is_running(pid));
+}
+
+TEST_CASE("a program that is not there is an error that names it, and so is a directory") {
+  CHECK_ERROR(ndshm::spawn("/no/such/program"), errc::not_found, "spawn \"/no/such/program\": ");
+  CHECK_ERROR(ndshm::spawn("no-such-program"), errc::not_found, "PATH");
+  CHECK_ERROR(start({}, {}, {.working_directory = "/no/such"}), errc::not_found, "there is no directory");
+}
+
+TEST_CASE("what could be inherited but was not handed over is not open in the child") {
+  const auto array = ndshm::create<int>({1});
+  const std::vector<int> leaked = open_inheritable(500);
+  const int highest = *std::max_element(leaked.begin(), leaked.end());  // the child has not so many of its own
+  CHECK(is_open(highest));
+  CHECK(run({"is_open", std::to_string(highest)}, {array.handle()}) == "exit code 0");
+  close_all(leaked);
+}
+
+#if defined(NDSHM_TEST_POSIX)
+TEST_CASE("a program that knows nothing of this library can be started") {
+  CHECK(ndshm::spawn("sh", {"-c", "exit 5"}).wait().exit_code() == 5);
+  CHECK(start({"signal", "9"}).wait().signal() == SIGKILL);
+  { const Waiting child; }
+  CHECK(::waitpid(-1, nullptr, WNOHANG) == -1);  // it was reaped
+}
+
+TEST_CASE("a forked child of a spawned program has its handles too") {
+  const auto words = ndshm::create<int>({2});
+  CHECK(run({"count_in_fork"}, {words.handle(), words.handle()}) == "exit code 2");
 }
 
 TEST_CASE("only what was handed over is open in the child") {
@@ -178,29 +316,6 @@ TEST_CASE("other threads that open descriptors and start programs leak nothing a
 }
 #endif
 
-TEST_CASE("a spawned program's exit code, signal or exception reach the parent") {
-  CHECK(run({"exit", "0"}) == success);
-  CHECK(start({"exit", "3"}).wait().exit_code() == 3);
-  CHECK(start({"signal", "9"}).wait().signal() == SIGKILL);
-  const ndshm::ExitStatus thrown = start({"throw", "out of cheese"}).wait();
-  CHECK(thrown.exception() == "std::runtime_error: out of cheese");
-  CHECK(thrown.exit_code() == ndshm::Process::exception_exit_code);
-  CHECK(run({"throw_int"}) == "exception an exception that is no std::exception");
-  CHECK(start({"throw", std::string(100'000, 'x')}).wait().exception().size() == 4096);
-  // A program that knows nothing of this library.
-  CHECK(ndshm::spawn("sh", {"-c", "exit 5"}).wait().exit_code() == 5);
-}
-
-TEST_CASE("an inherited handle that is not there is an error that says so") {
-  const auto array = ndshm::create<int>({1});
-  const std::string text = run({"missing"}, {array.handle(), array.handle()});
-  INFO(text);
-  CHECK(text.find("inherited: there is no handle 7, this process was given 2 [ndshm.not_found]; give it to") !=
-        std::string::npos);
-  CHECK(ndshm::inherited_count() == 0);
-  CHECK_ERROR(ndshm::inherited(0), errc::not_found, "this process was not started by ndshm::spawn");
-}
-
 TEST_CASE("a grandchild sees nothing of what its parent was given") {
   const auto array = ndshm::create<int>({1});
   CHECK(run({"grandchildren"}, {array.handle(), array.handle()}) == success);
@@ -230,31 +345,6 @@ TEST_CASE("variables that were meant for another process are not believed") {
   char byte = 0;
   CHECK(::read(pipe[0], &byte, 1) == 0);
   ::close(pipe[0]);
-}
-
-TEST_CASE("arguments, variables and the directory arrive as they are") {
-  auto text = ndshm::create<char>({1000});
-  CHECK(run({"arguments", "", "two words", "'\"$HOME\\", "λ\n"}, {text.handle()}) == success);
-  CHECK(std::string(text.data()) == "arguments||two words|'\"$HOME\\|λ\n|");
-
-  REQUIRE(::setenv("SPAWN_TEST", "parent", 1) == 0);
-  REQUIRE(::setenv("NDSHM_HANDLE_COUNT", "3", 1) == 0);
-  CHECK(run({"variable", "SPAWN_TEST", "parent"}) == success);
-  CHECK(run({"variable", "SPAWN_TEST", "a=b c"}, {}, {.environment = {{"SPAWN_TEST", "a=b c"}}}) == success);
-  CHECK(run({"count"}) == success);
-  CHECK(std::string(std::getenv("SPAWN_TEST")) == "parent");
-  CHECK(std::string(std::getenv("NDSHM_HANDLE_COUNT")) == "3");
-  CHECK(std::getenv("NDSHM_REPORT") == nullptr);
-  ::unsetenv("SPAWN_TEST");
-  ::unsetenv("NDSHM_HANDLE_COUNT");
-
-  const std::filesystem::path here = std::filesystem::current_path();
-  const std::filesystem::path there = std::filesystem::canonical(std::filesystem::temp_directory_path());
-  CHECK(run({"directory", here.string()}) == success);
-  CHECK(run({"directory", there.string()}, {}, {.working_directory = there}) == success);
-  // A relative path is one of this process's directory.
-  const std::filesystem::path relative = "." / std::filesystem::relative(child_program());
-  CHECK(ndshm::spawn(relative, {"exit", "4"}, {}, {.working_directory = there}).wait().exit_code() == 4);
 }
 
 TEST_CASE("a program that cannot be started is an error that names it") {
@@ -306,17 +396,7 @@ TEST_CASE("a handle whose array is gone is not handed over") {
   CHECK_ERROR(start({}, {other.handle(), handle}), errc::stale_handle, "handle 1: another array");
 }
 
-#if !defined(NDSHM_PORTABLE_POSIX)
-TEST_CASE("an array of another process is handed over") {
-  Waiting holder;  // of an array that it has from here
-  holder.until_it_runs();
-  const ndshm::Handle handle = holder.words.handle();
-  const ndshm::Handle::Place theirs{{}, holder.process.pid(), 3};
-  const ndshm::Handle through(theirs, handle.uuid(), handle.dtype(), handle.shape(), handle.strides(), 0, false);
-  CHECK(run({"set", "5"}, {through}) == success);
-  CHECK(holder.words(0) == 5);
-}
-#else
+#if defined(NDSHM_PORTABLE_POSIX)
 TEST_CASE("an array of another process cannot be handed over on the portable path") {
   const ndshm::Handle handle = ndshm::create<int>({1}).handle();
   const ndshm::Handle::Place theirs{{}, 1, 3};
@@ -324,26 +404,6 @@ TEST_CASE("an array of another process cannot be handed over on the portable pat
   CHECK_ERROR(start({"set", "5"}, {through}), errc::unsupported, "handle 0: the portable path");
 }
 #endif
-
-TEST_CASE("wait_for comes back when the time is over, or when the child ends") {
-  Waiting child;
-  CHECK(child.process.wait_for(0ns) == nullptr);
-  CHECK(child.process.wait_for(std::chrono::nanoseconds::min()) == nullptr);
-  child.until_it_runs();
-  const auto before = std::chrono::steady_clock::now();
-  CHECK(child.process.wait_for(50ms) == nullptr);
-  CHECK(std::chrono::steady_clock::now() - before >= 50ms);
-  CHECK(child.process.running());
-  child.let_go();
-  const ndshm::ExitStatus* const status = child.process.wait_for(ever);
-  REQUIRE(status != nullptr);
-  CHECK(status->exit_code() == 9);
-  CHECK(child.process.wait_for(0ns) == status);
-  CHECK(child.process.wait().exit_code() == 9);
-  const ndshm::ExitStatus* const thrown = start({"throw", "cheese"}).wait_for(ever);
-  CHECK(thrown != nullptr);
-  CHECK_ERROR(ndshm::Process().wait_for(1s), errc::invalid_argument, "no process");
-}
 
 TEST_CASE("signals do not shorten wait_for") {
   Waiting child;
@@ -378,24 +438,6 @@ TEST_CASE("an end that the pipe does not tell is noticed all the same") {
   CHECK(closed.wait().signal() == SIGKILL);
 }
 
-TEST_CASE("descriptors arrive in the order in which they are given, whatever their numbers") {
-  std::vector<ndshm::SharedArray<int, 1>> arrays;
-  for (int i = 0; i < 4; ++i) arrays.push_back(ndshm::create<int>({1}));
-  for (const std::vector<int>& order : {std::vector{0, 1, 2, 3}, std::vector{3, 2, 1, 0}, std::vector{1, 0, 3, 2}}) {
-    os::Program program{child_program().string(), {"attach_all"}, {{"NDSHM_HANDLE_COUNT", "4"}}, {}};
-    std::vector<int> descriptors;
-    for (const int which : order) {
-      const ndshm::Handle handle = arrays[static_cast<std::size_t>(which)].handle();
-      const auto number = static_cast<int>(descriptors.size());
-      descriptors.push_back(handle.place().descriptor);
-      program.environment.emplace_back("NDSHM_HANDLE_" + std::to_string(number),
-                                       handle.as_inherited(os::first_inherited + number).to_string());
-    }
-    CHECK(ndshm::Process(os::spawn_child(program, descriptors, "test: ")).wait().to_string() == success);
-  }
-  for (const auto& array : arrays) CHECK(array(0) == 3);
-}
-
 TEST_CASE("a report that nobody reads any more does not end the child by a signal") {
   const pid_t child = ::fork();
   if (child == 0) {
@@ -422,18 +464,6 @@ TEST_CASE("a child's end can be polled for") {
   CHECK(end->exit_code == 6);
 }
 
-TEST_CASE("a spawned program that is not waited for is killed and reaped") {
-  std::uint64_t pid = 0;
-  {
-    Waiting child;
-    child.until_it_runs();
-    pid = child.process.pid();
-    CHECK_FALSE(is_gone(pid));
-  }
-  CHECK(is_gone(pid));
-  CHECK(::waitpid(-1, nullptr, WNOHANG) == -1);
-}
-
 TEST_CASE("children that others made are left to them") {
   const pid_t stranger = ::fork();
   if (stranger == 0) ::_exit(11);
@@ -453,3 +483,4 @@ TEST_CASE("a spawned program that somebody else reaped is an error, not a hang")
   REQUIRE(::waitpid(static_cast<pid_t>(child.pid()), nullptr, 0) > 0);
   CHECK_ERROR(child.wait_for(ever), errc::system_error, "somebody else waits");
 }
+#endif

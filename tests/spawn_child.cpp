@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 // spawn_child.cpp: the program that spawn.cpp starts: does what its first argument says. What is not as it should be is
 // an exception, which the test sees as text.
+#if __has_include(<sys/wait.h>)
 #include <dirent.h>
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#define NDSHM_TEST_POSIX
+#endif
 
 #include <atomic>
 #include <chrono>
@@ -19,6 +22,8 @@
 #include <thread>
 #include <vector>
 
+#include "system.hpp"
+
 namespace {
 
 using Arguments = std::vector<std::string>;
@@ -27,6 +32,7 @@ void require(bool condition, const std::string& what) {
   if (!condition) throw std::runtime_error(what);
 }
 
+#if defined(NDSHM_TEST_POSIX)
 std::vector<int> open_descriptors() {
   std::vector<int> found;
   const std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir("/dev/fd"), ::closedir);
@@ -42,6 +48,7 @@ void tell_descriptors() {
   auto told = ndshm::attach<int, 1>(ndshm::inherited(0));
   for (const int fd : found) told(static_cast<std::size_t>(fd)) += 1;
 }
+#endif
 
 void fill() {
   auto anonymous = ndshm::attach<double, 2>(ndshm::inherited(0));
@@ -64,7 +71,7 @@ void try_to_write() {
   }
   const auto array = ndshm::attach<const double, 1>(handle);
   require(array(1) == 2, "the parent's value is not there");
-#if !defined(NDSHM_PORTABLE_POSIX)
+#if defined(NDSHM_TEST_POSIX) && !defined(NDSHM_PORTABLE_POSIX)
   // The descriptor itself, and a mapping made of it by other means.
   void* const mapped = ::mmap(nullptr, 4096, PROT_READ, MAP_SHARED, handle.place().descriptor, 0);
   require(mapped != MAP_FAILED, "cannot be mapped");
@@ -75,14 +82,16 @@ void try_to_write() {
 #endif
 }
 
-/// Says that it runs, and returns when it is told to.
+/// Says that it runs, and under which number it has the array, and returns when it is told to.
 int wait_for_the_parent() {
-  auto words = ndshm::attach<int, 1>(ndshm::inherited(0));
-  std::atomic_ref(words(0)).store(1);
+  const ndshm::Handle handle = ndshm::inherited(0);
+  auto words = ndshm::attach<int, 1>(handle);
+  std::atomic_ref(words(0)).store(handle.place().descriptor);
   while (std::atomic_ref(words(1)).load() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   return 9;
 }
 
+#if defined(NDSHM_TEST_POSIX)
 /// Starts this program by hand, as one that knows nothing of ndshm would.
 int start_by_hand(Arguments arguments) {
   std::string self = ndshm::this_program().string();
@@ -110,6 +119,7 @@ void have_grandchildren() {
       ndshm::spawn(ndshm::this_program(), {"count"}, {ndshm::inherited(1)}, {.environment = {{"x", "y"}}}).wait();
   require(one.exit_code() == 1, "a child that is given one has " + one.to_string());
 }
+#endif
 
 void attach_all() {
   for (std::size_t i = 0; i < ndshm::inherited_count(); ++i) ndshm::attach<int, 1>(ndshm::inherited(i))(0) += 1;
@@ -123,25 +133,29 @@ void pass_on() {
 int act(const Arguments& arguments) {
   const std::string& what = arguments.at(0);
   if (what == "fill") fill();
-  if (what == "descriptors") tell_descriptors();
   if (what == "try_to_write") try_to_write();
   if (what == "wait") return wait_for_the_parent();
-  if (what == "grandchildren") have_grandchildren();
   if (what == "pass_on") pass_on();
   if (what == "attach_all") attach_all();
   if (what == "unset") require(std::getenv(arguments.at(1).c_str()) == nullptr, arguments.at(1) + " is set");
   if (what == "set") ndshm::attach<int, 1>(ndshm::inherited(0))(0) = std::stoi(arguments.at(1));
   if (what == "count") return static_cast<int>(ndshm::inherited_count());
+  if (what == "missing") ndshm::inherited(7);
+  if (what == "exit") return std::stoi(arguments.at(1));
+  if (what == "kill") kill_this_process();
+  if (what == "is_open") return is_open(std::stoi(arguments.at(1))) ? 1 : 0;
+  if (what == "throw") throw std::runtime_error(arguments.at(1));
+  if (what == "throw_int") throw 5;
+#if defined(NDSHM_TEST_POSIX)
+  if (what == "descriptors") tell_descriptors();
+  if (what == "grandchildren") have_grandchildren();
   if (what == "count_in_fork") {
     return ndshm::fork([] { return static_cast<int>(ndshm::inherited_count()); }).wait().exit_code().value_or(-1);
   }
-  if (what == "missing") ndshm::inherited(7);
-  if (what == "exit") return std::stoi(arguments.at(1));
   if (what == "signal") std::raise(std::stoi(arguments.at(1)));
-  if (what == "throw") throw std::runtime_error(arguments.at(1));
-  if (what == "throw_int") throw 5;
   if (what == "descriptors_are") return open_descriptors().size() == std::stoul(arguments.at(1)) ? 0 : 1;
   if (what == "count_descriptors") return static_cast<int>(open_descriptors().size());
+#endif
   if (what == "directory") require(std::filesystem::current_path() == arguments.at(1), "not there");
   if (what == "variable") {
     const char* const value = std::getenv(arguments.at(1).c_str());

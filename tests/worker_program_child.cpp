@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 // worker_program_child.cpp: the workers of tests/worker_program.cpp. The first argument says what they do.
+#if __has_include(<fcntl.h>)
 #include <fcntl.h>
-#include <unistd.h>
+#endif
 
-#include <csignal>
 #include <cstdlib>
 #include <ndshm/ndshm.hpp>
 #include <stdexcept>
 #include <string>
+
+#include "system.hpp"
 
 namespace {
 
@@ -22,12 +24,10 @@ int add_rows() {
 
 int misbehave() {
   return ndshm::work([](int i) {
-    if (i == 3) ::raise(SIGKILL);
+    if (i == 3) kill_this_process();
     if (i == 5) throw std::runtime_error("five");
     if (i == 7) std::exit(4);
-    if (i == 9) {
-      for (;;) ::pause();
-    }
+    if (i == 9) wait_for_ever();
     return i * 2;
   });
 }
@@ -38,11 +38,12 @@ int main(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "";
   if (what == "add_rows") return add_rows();
   if (what == "misbehave") return misbehave();
-  if (what == "other_type") return ndshm::work([](long i) { return i; });
+  if (what == "other_type") return ndshm::work([](double i) { return i; });
   if (what == "index") {
     const ndshm::Worker worker = ndshm::this_worker();
     return ndshm::work([&](int) { return static_cast<int>(worker.index * 100 + worker.count); });
   }
+#if defined(F_GETFD)
   if (what == "descriptors") {
     // Those of work(), the report pipe, and the array.
     return ndshm::work([](int) {
@@ -51,6 +52,8 @@ int main(int argc, char** argv) {
       return open;
     });
   }
+#endif
   if (what == "leave") return 3;
+  if (what == "wait") wait_for_ever();
   return ndshm::work([](int i) { return i; });
 }

@@ -188,7 +188,7 @@ int run_and_report(Function& function) {
 
 template <class Function>
 Process fork(Function&& function, ForkOptions options) {
-  static_assert(detail::os::has_fork, "ndshm: there is no fork on Windows; use ndshm::spawn");
+  static_assert(detail::os::has_fork<Function>, "ndshm: there is no fork on Windows; use ndshm::spawn");
   const std::size_t watchers = detail::os::count_watchers();
   if (const auto threads = detail::os::count_threads(); threads > 1 + watchers && !options.allow_threads) {
     throw Error(errc::multithreaded,

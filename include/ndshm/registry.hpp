@@ -30,7 +30,12 @@ struct SegmentInfo {
 };
 
 /// The named segments that this user may read, dead ones too, sorted by name. Files that are not segments are left out.
+/// Throws errc::unsupported on Windows.
 inline std::vector<SegmentInfo> list() {
+  if (!detail::os::can_list) {
+    throw Error(errc::unsupported, "list: Windows does not tell which named memory there is",
+                "ndshm::exists(name) asks for one name");
+  }
   std::vector<SegmentInfo> result;
   for (const std::string& name : detail::os::names()) {
     const auto object = detail::os::peek_named(name);

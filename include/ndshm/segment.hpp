@@ -278,6 +278,10 @@ std::shared_ptr<Segment> Segment::create(const std::string& name, npy::Header he
   if (!named && options.lifetime == lifetime::persistent) {
     throw Error(errc::invalid_argument, subject + "an anonymous array cannot be persistent", "give it a name");
   }
+  if (options.lifetime == lifetime::persistent && !os::has_persistence) {
+    throw Error(errc::unsupported, subject + "on Windows nothing outlives the last process that holds it",
+                "write the array to a file (xt::dump_npy)");
+  }
   const std::string bytes = npy::format(header);
   const SegmentLayout layout = layout_to_make(header, bytes.size(), subject);
   if (named && MappingTable::instance().is_time_to_sweep()) sweep_all();

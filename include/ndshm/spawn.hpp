@@ -7,8 +7,9 @@
 //
 // Other threads may run, and nothing of this process is left in the child but the standard streams, the environment and
 // what was handed over. The handles travel in the variables NDSHM_HANDLE_0, _1, … and NDSHM_HANDLE_COUNT, those of
-// anonymous arrays with a descriptor. All variables that start with NDSHM_ are the library's own, meant for one child
-// alone: spawn() does not pass on those that this process was given.
+// anonymous arrays with a descriptor, whose place among the inherited ones stands in the text. All variables that start
+// with NDSHM_ are the library's own, meant for one child alone: spawn() does not pass on those that this process was
+// given.
 #pragma once
 
 #include <charconv>
@@ -96,7 +97,11 @@ inline void require_text(std::string_view text, std::string_view what, const std
 
 inline os::Program program_for(const std::filesystem::path& path, const std::vector<std::string>& arguments,
                                const SpawnOptions& options, const std::string& subject) {
-  os::Program program{path.string(), arguments, options.environment, options.working_directory.string()};
+  const auto text = [](const std::filesystem::path& of) {
+    const auto utf8 = of.u8string();
+    return std::string(utf8.begin(), utf8.end());
+  };
+  os::Program program{text(path), arguments, options.environment, text(options.working_directory)};
   require_text(program.path, "the program", subject);
   require_text(program.working_directory, "the directory", subject);
   for (const std::string& argument : arguments) require_text(argument, "the argument", subject);
@@ -117,7 +122,7 @@ inline os::Program program_for(const std::filesystem::path& path, const std::vec
     throw Error(errc::not_found, error, subject + "there is no directory " + in_quotes(program.working_directory));
   }
   // A relative path means the same program wherever the child starts.
-  if (program.path.find('/') != std::string::npos) program.path = std::filesystem::absolute(path).string();
+  if (path.has_parent_path()) program.path = text(std::filesystem::absolute(path));
   return program;
 }
 
@@ -138,7 +143,7 @@ inline os::Object object_of(const Handle& handle, const std::string& subject) {
 inline Process spawn(const std::filesystem::path& path, const std::vector<std::string>& arguments,
                      const std::vector<Handle>& handles, const SpawnOptions& options, std::vector<int> descriptors,
                      const os::Variables& variables) {
-  const std::string subject = detail::subject("spawn", path.string());
+  const std::string subject = detail::subject("spawn", path.generic_string());
   os::Program program = program_for(path, arguments, options, subject);
   program.environment.insert(program.environment.end(), variables.begin(), variables.end());
   std::vector<os::Object> objects;
@@ -146,7 +151,7 @@ inline Process spawn(const std::filesystem::path& path, const std::vector<std::s
     std::string text = handles[i].to_string();
     if (handles[i].name().empty()) {
       objects.push_back(object_of(handles[i], subject + "handle " + std::to_string(i) + ": "));
-      text = handles[i].as_inherited(os::first_inherited + static_cast<int>(descriptors.size())).to_string();
+      text = handles[i].as_inherited(static_cast<int>(descriptors.size())).to_string();
       descriptors.push_back(objects.back().descriptor());
     }
     program.environment.emplace_back(handle_variable + std::to_string(i), std::move(text));
@@ -166,7 +171,16 @@ inline std::size_t inherited_count() { return detail::inherited_texts().size(); 
 
 inline Handle inherited(std::size_t index) {
   const std::vector<std::string>& texts = detail::inherited_texts();
-  if (index < texts.size()) return Handle::parse(texts[index]);
+  if (index < texts.size()) {
+    Handle handle = Handle::parse(texts[index]);
+    if (!handle.name().empty()) return handle;
+    const auto place = static_cast<std::size_t>(handle.place().descriptor);
+    if (place < detail::os::inherited_descriptors().value_or(0)) {
+      return handle.as_inherited(detail::os::inherited_descriptor(place));
+    }
+    throw Error(errc::invalid_handle, "inherited: handle " + std::to_string(index) + " means descriptor " +
+                                          std::to_string(place) + " of those that this process was given");
+  }
   const std::string given = detail::os::inherited_descriptors()
                                 ? "this process was given " + std::to_string(texts.size())
                                 : "this process was not started by ndshm::spawn";

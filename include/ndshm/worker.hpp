@@ -141,7 +141,7 @@ using JobOf = typename FirstParameter<Function>::type;
 
 /// What a pool tells a worker that it spawns, besides four descriptors.
 struct Employment {
-  // The descriptors, from the first inherited one on.
+  // The places of the descriptors among the inherited ones.
   enum { board, own_bell, owner_bell, owner_process, descriptors };
   static constexpr const char* variable = "NDSHM_WORKER";
 
@@ -190,14 +190,13 @@ int work(Function function) {
     using detail::Employment;
     const std::string subject = "work: ";
     const Employment employment = Employment::of_this_process(subject);
-    const auto descriptor = [](int i) { return os::first_inherited + i; };
-    os::end_with(descriptor(Employment::owner_process), employment.owner, subject);
+    os::end_with(os::inherited_descriptor(Employment::owner_process), employment.owner, subject);
     os::leave_interrupts_to_parent();
-    const auto segment =
-        detail::Segment::attach(std::nullopt, descriptor(Employment::board), detail::Access::read_write, subject);
+    const auto segment = detail::Segment::attach(std::nullopt, os::inherited_descriptor(Employment::board),
+                                                 detail::Access::read_write, subject);
     auto board = detail::TaskBoard::open(segment->data(), segment->data_bytes(), detail::task_types<Job, Result>());
-    const os::Bell own(descriptor(Employment::own_bell), -1);
-    const os::Bell owner(-1, descriptor(Employment::owner_bell));
+    const os::Bell own(os::inherited_descriptor(Employment::own_bell), -1);
+    const os::Bell owner(-1, os::inherited_descriptor(Employment::owner_bell));
     detail::serve<Job, Result>(board, employment.worker, own, owner, function);
   });
 }

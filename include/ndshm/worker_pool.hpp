@@ -320,8 +320,10 @@ class WorkerPool {
           descriptors[Employment::own_bell] = own.listener();
           descriptors[Employment::owner_bell] = supervisor->bell().ringer();
           descriptors[Employment::owner_process] = mark->watched();
-          return detail::spawn(program.path, program.arguments, program.handles, program.options,
-                               std::move(descriptors), {{Employment::variable, employment.to_string()}});
+          Process child = detail::spawn(program.path, program.arguments, program.handles, program.options,
+                                        std::move(descriptors), {{Employment::variable, employment.to_string()}});
+          mark->take_along(child.poll_descriptor(), "WorkerPool: ");
+          return child;
         });
   }
 

@@ -26,7 +26,10 @@
 
 namespace ndshm::detail::os {
 
+template <class>
 inline constexpr bool has_fork = true;
+inline constexpr bool has_persistence = true;
+inline constexpr bool can_list = true;
 inline constexpr std::string_view prefix = "ndshm.";
 inline constexpr std::size_t max_name_bytes = NAME_MAX - prefix.size();
 

@@ -15,7 +15,7 @@
 //   process_id(), at_fork(), count_threads()                                               this process
 //   Bell, listen(), sleep_until_readable(), ParentMark, end_with(), steady_ns()            waiting for other processes
 //   Child, fork_child(), spawn_child(), signal_text()                                      its children
-//   report_to_parent(), exit_child(), inherited_descriptors(), program_path()              this process, as a child
+//   report_to_parent(), exit_child(), inherited_descriptors(), inherited_descriptor(), program_path()   as a child
 //   Socket             a caller's socket, through which bytes go with a descriptor
 #pragma once
 
@@ -24,5 +24,5 @@
 #elif !defined(_WIN32)
 #include <ndshm/platform/posix.hpp>
 #else
-#error "ndshm: Windows is not supported yet"
+#include <ndshm/platform/windows.hpp>
 #endif

@@ -31,7 +31,10 @@
 
 namespace ndshm::detail::os {
 
+template <class>
 inline constexpr bool has_fork = true;
+inline constexpr bool has_persistence = true;
+inline constexpr bool can_list = true;
 // Not that of linux.hpp: programs built for the one and for the other way of telling who lives must not meet.
 inline constexpr std::string_view prefix = "ndshm_";
 inline constexpr std::size_t max_object_name = 31;  // with its slash
@@ -258,6 +261,9 @@ inline Draft draft_anonymous(std::size_t bytes, unsigned mode, const std::string
 }
 
 inline std::optional<Object> peek_named(std::string_view name) {
+  const Descriptor lock = posix_only::open_lock(posix_only::lock_file(name, "peek: "), 0);
+  // Its maker is not done, or has ended in the middle.
+  if (lock && posix_only::mark_of(lock.get()) == posix_only::Mark::making) return std::nullopt;
   Descriptor fd = posix_only::open_object(name, Access::read_only);
   if (!fd) return std::nullopt;
   return Object(std::move(fd), {}, Access::read_only, "peek: ");

@@ -13,29 +13,17 @@
 #include <algorithm>
 #include <boost/interprocess/mapped_region.hpp>
 #include <cerrno>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
 #include <ndshm/error.hpp>
+#include <ndshm/platform/common.hpp>
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 namespace ndshm::detail::os {
-
-enum class Access { read_only, read_write };
-
-/// What an object says it is.
-enum class Kind {
-  shared,      ///< a segment that dies with its last process
-  persistent,  ///< a segment that does not
-  foreign      ///< no segment of this library and version
-};
-
-enum class Swept { absent, kept, removed };
 
 /// Where the objects of this library that have a name can be seen, if the system shows them at all.
 inline constexpr const char* directory = "/dev/shm";
@@ -198,12 +186,6 @@ inline std::error_code commit(int fd, std::size_t offset, std::size_t bytes) {
 /// Gives the memory of an object back that nobody will use. One that is sealed keeps it until it is closed.
 inline void give_back(int fd) { [[maybe_unused]] const int refused = ::ftruncate(fd, 0); }
 
-/// Free and whole size in bytes of the file system of named objects; whole is 0 where it has no limit.
-struct Space {
-  std::uint64_t free = 0;
-  std::uint64_t whole = 0;
-};
-
 inline Space space_of_names() {
   struct statvfs status {};
   if (::statvfs(directory, &status) != 0) return {};
@@ -215,25 +197,5 @@ inline std::uint64_t process_id() { return static_cast<std::uint64_t>(::getpid()
 
 /// Runs `before` in front of every fork() of this process, `after` behind it in both processes.
 inline void at_fork(void (*before)(), void (*after)()) { ::pthread_atfork(before, after, after); }
-
-/// Short waits for something that ends by itself soon: first gives the processor away, then sleeps 0.1 ms a turn.
-class Patience {
- public:
-  explicit Patience(std::chrono::nanoseconds limit) : end_(std::chrono::steady_clock::now() + limit) {}
-  /// False once the limit is over.
-  bool wait() {
-    if (turns_++ < 64) {
-      std::this_thread::yield();
-      return true;
-    }
-    if (std::chrono::steady_clock::now() >= end_) return false;
-    std::this_thread::sleep_for(std::chrono::microseconds(100));
-    return true;
-  }
-
- private:
-  std::chrono::steady_clock::time_point end_;
-  int turns_ = 0;
-};
 
 }  // namespace ndshm::detail::os

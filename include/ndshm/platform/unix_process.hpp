@@ -36,12 +36,6 @@
 
 namespace ndshm::detail::os {
 
-/// How a child ended: `signal` is 0 when it returned.
-struct ChildEnd {
-  int exit_code = 0;
-  int signal = 0;
-};
-
 /// A child process and the pipe through which it reports an exception.
 class Child {
  public:
@@ -199,6 +193,9 @@ inline std::optional<std::size_t> inherited_descriptors() {
   return count;
 }
 
+/// The one of them at that place.
+inline int inherited_descriptor(std::size_t place) { return first_inherited + static_cast<int>(place); }
+
 /// One write of at most PIPE_BUF bytes into an empty pipe: it fits and does not wait. False where nobody reads it.
 inline bool report_to_parent(std::string_view text) {
   text = text.substr(0, PIPE_BUF);
@@ -224,17 +221,6 @@ inline std::optional<Child> fork_child(const std::string& subject) {
   unix_only::report_descriptor = ::fcntl(writing.get(), F_DUPFD_CLOEXEC, 0);
   return std::nullopt;
 }
-
-/// Names and values.
-using Variables = std::vector<std::pair<std::string, std::string>>;
-
-/// A program to start.
-struct Program {
-  std::string path{};                    ///< looked up in PATH when there is no slash in it
-  std::vector<std::string> arguments{};  ///< without the program's own name
-  Variables environment{};               ///< besides, or in place of, this process's; the last one of a name counts
-  std::string working_directory{};       ///< empty: this process's
-};
 
 namespace unix_only {
 

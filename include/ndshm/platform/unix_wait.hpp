@@ -111,6 +111,8 @@ class ParentMark {
   int watched() const noexcept { return watched_.get(); }
   /// In a forked child, which must not hold what only the parent may hold.
   void is_the_parents() noexcept { held_.close(); }
+  /// Sees to it that a child ends with this process even if it does not look: there is nothing of that kind.
+  static void take_along(int, const std::string&) {}
 
  private:
   Descriptor watched_;
@@ -180,12 +182,5 @@ inline std::size_t count_watchers() { return unix_only::watcher_threads; }
 
 /// An interrupt from the terminal goes to every process of the program; only the parent decides what it means.
 inline void leave_interrupts_to_parent() { ::signal(SIGINT, SIG_IGN); }
-
-/// A clock that all processes of this machine share, in ns.
-inline std::uint64_t steady_ns() {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-          .count());
-}
 
 }  // namespace ndshm::detail::os

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSL-1.0
+// common.hpp: the types that every platform file gives to the library and takes from it, and what needs no operating
+// system. Nothing outside platform/ includes it. Includes the standard library alone.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace ndshm::detail::os {
+
+enum class Access { read_only, read_write };
+
+/// What an object says it is.
+enum class Kind {
+  shared,      ///< a segment that dies with its last process
+  persistent,  ///< a segment that does not
+  foreign      ///< no segment of this library and version
+};
+
+enum class Swept { absent, kept, removed };
+
+/// Free and whole size in bytes of the file system of named objects; whole is 0 where it has no limit.
+struct Space {
+  std::uint64_t free = 0;
+  std::uint64_t whole = 0;
+};
+
+/// How a child ended: `signal` is 0 when it returned.
+struct ChildEnd {
+  int exit_code = 0;
+  int signal = 0;
+};
+
+/// Names and values.
+using Variables = std::vector<std::pair<std::string, std::string>>;
+
+/// A program to start.
+struct Program {
+  std::string path{};                    ///< looked up in PATH when there is no slash in it
+  std::vector<std::string> arguments{};  ///< without the program's own name
+  Variables environment{};               ///< besides, or in place of, this process's; the last one of a name counts
+  std::string working_directory{};       ///< empty: this process's
+};
+
+/// Short waits for something that ends by itself soon: first gives the processor away, then sleeps 0.1 ms a turn.
+class Patience {
+ public:
+  explicit Patience(std::chrono::nanoseconds limit) : end_(std::chrono::steady_clock::now() + limit) {}
+  /// False once the limit is over.
+  bool wait() {
+    if (turns_++ < 64) {
+      std::this_thread::yield();
+      return true;
+    }
+    if (std::chrono::steady_clock::now() >= end_) return false;
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+    return true;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point end_;
+  int turns_ = 0;
+};
+
+/// A clock that all processes of this machine share, in ns.
+inline std::uint64_t steady_ns() {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+          .count());
+}
+
+}  // namespace ndshm::detail::os

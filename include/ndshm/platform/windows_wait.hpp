@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSL-1.0
+// windows_wait.hpp: waiting for other processes on Windows, for the worker pool. The same functions as in
+// unix_wait.hpp. Nothing outside platform/ includes it. Sources: CreateEvent, WaitForMultipleObjects,
+// RegisterWaitForSingleObject, "Job objects" of the Windows documentation.
+#pragma once
+
+#include <ndshm/platform/windows_base.hpp>
+// After windows.h.
+#include <io.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <ndshm/platform/windows_process.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace ndshm::detail::os {
+
+/// Wakes one process. Ringing it again before it is heard changes nothing. Its descriptors can be inherited.
+class Bell {
+ public:
+  Bell() = default;
+  explicit Bell(const std::string& subject) : event_(::CreateEventW(nullptr, TRUE, FALSE, nullptr)) {
+    if (!event_) throw refused(last_error(), subject, "CreateEvent");
+  }
+  /// One that was inherited: the descriptor to listen at or to ring with; -1 for what is not needed.
+  Bell(int listener, int ringer) : event_(handle_of(listener == -1 ? ringer : listener)) {}
+
+  int listener() const noexcept { return event_.get(); }
+  int ringer() const noexcept { return event_.get(); }
+  void ring() const noexcept { ::SetEvent(event_.handle()); }
+  /// Forgets that it has been rung.
+  void hush() const noexcept { ::ResetEvent(event_.handle()); }
+
+ private:
+  Descriptor event_;
+};
+
+/// Whether that stream is shown to somebody.
+inline bool is_terminal(std::FILE* stream) { return ::_isatty(::_fileno(stream)) != 0; }
+
+namespace windows_only {
+
+/// Sets an event when a handle is signalled: for what does not fit into one call of WaitForMultipleObjects.
+class Relay {
+ public:
+  Relay(HANDLE watched, const Descriptor& event) {
+    if (::RegisterWaitForSingleObject(
+            &wait_, watched, [](void* told, BOOLEAN) { ::SetEvent(told); }, event.handle(), INFINITE,
+            WT_EXECUTEONLYONCE) == 0) {
+      throw refused(last_error(), "sleep: ", "RegisterWaitForSingleObject");
+    }
+  }
+  Relay(Relay&& other) noexcept : wait_(std::exchange(other.wait_, nullptr)) {}
+  Relay& operator=(Relay&&) = delete;
+  Relay(const Relay&) = delete;
+  Relay& operator=(const Relay&) = delete;
+  ~Relay() {
+    if (wait_ != nullptr) ::UnregisterWaitEx(wait_, INVALID_HANDLE_VALUE);
+  }
+
+ private:
+  HANDLE wait_ = nullptr;
+};
+
+inline bool is_signalled(HANDLE handle) { return ::WaitForSingleObject(handle, 0) == WAIT_OBJECT_0; }
+
+}  // namespace windows_only
+
+/// Sleeps until one of the descriptors is signalled or the limit (none: for ever) is over. Then `ready[i]` tells of
+/// descriptors[i]; negative ones are left out.
+inline void sleep_until_readable(std::span<const int> descriptors, std::vector<bool>& ready,
+                                 std::optional<std::chrono::nanoseconds> limit) {
+  using windows_only::Relay;
+  DWORD turn = INFINITE;
+  if (limit) {
+    const auto rounded_up = std::chrono::ceil<std::chrono::milliseconds>(*limit).count();
+    turn = static_cast<DWORD>(std::clamp<std::chrono::milliseconds::rep>(rounded_up, 0, 60'000));
+  }
+  std::vector<HANDLE> handles;
+  std::vector<Relay> relays;
+  Descriptor others;
+  constexpr std::size_t most = MAXIMUM_WAIT_OBJECTS;
+  const auto count = static_cast<std::size_t>(
+      std::count_if(descriptors.begin(), descriptors.end(), [](int descriptor) { return descriptor >= 0; }));
+  if (count > most) {
+    others = Descriptor(::CreateEventW(nullptr, TRUE, FALSE, nullptr));
+    handles.push_back(others.handle());
+    relays.reserve(count);
+  }
+  for (const int descriptor : descriptors) {
+    if (descriptor < 0) continue;
+    if (handles.size() < most) {
+      handles.push_back(handle_of(descriptor));
+    } else {
+      relays.emplace_back(handle_of(descriptor), others);
+    }
+  }
+  if (handles.empty()) {
+    ::Sleep(turn);
+  } else {
+    ::WaitForMultipleObjects(static_cast<DWORD>(handles.size()), handles.data(), FALSE, turn);
+  }
+  ready.assign(descriptors.size(), false);
+  for (std::size_t i = 0; i < descriptors.size(); ++i) {
+    ready[i] = descriptors[i] >= 0 && windows_only::is_signalled(handle_of(descriptors[i]));
+  }
+}
+
+/// Sleeps until the bell is rung, and hushes it.
+inline void listen(const Bell& bell) {
+  ::WaitForSingleObject(handle_of(bell.listener()), INFINITE);
+  bell.hush();
+}
+
+/// What a child needs to notice the end of the process that makes this, and what ends a child that does not notice
+/// anything: a job that the system closes with this process.
+class ParentMark {
+ public:
+  ParentMark() = default;
+  explicit ParentMark(const std::string& subject) : job_(::CreateJobObjectW(nullptr, nullptr)) {
+    if (!job_) throw refused(last_error(), subject, "CreateJobObject");
+    JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits{};
+    limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;
+    if (::SetInformationJobObject(job_.handle(), JobObjectExtendedLimitInformation, &limits, sizeof limits) == 0) {
+      throw refused(last_error(), subject, "SetInformationJobObject");
+    }
+    HANDLE self = nullptr;
+    if (::DuplicateHandle(::GetCurrentProcess(), ::GetCurrentProcess(), ::GetCurrentProcess(), &self, SYNCHRONIZE,
+                          FALSE, 0) == 0) {
+      throw refused(last_error(), subject, "DuplicateHandle");
+    }
+    watched_ = Descriptor(self);
+  }
+  int watched() const noexcept { return watched_.get(); }
+  void is_the_parents() noexcept {}
+  /// Ends that child with this process, or with this object.
+  void take_along(int process, const std::string& subject) const {
+    if (::AssignProcessToJobObject(job_.handle(), handle_of(process)) == 0 &&
+        !windows_only::is_signalled(handle_of(process))) {
+      throw refused(last_error(), subject, "AssignProcessToJobObject");
+    }
+  }
+
+ private:
+  Descriptor watched_;
+  Descriptor job_;
+};
+
+/// Ends this process, at once and whatever it is doing, when the process behind the descriptor ends. Costs a thread.
+inline void end_with(int watched, std::uint64_t, const std::string& subject) {
+  const auto end_with_parent = [](void* parent) -> DWORD {
+    ::WaitForSingleObject(parent, INFINITE);
+    ::TerminateProcess(::GetCurrentProcess(), windows_only::killed_code);
+    return 0;
+  };
+  const Descriptor thread(::CreateThread(nullptr, 0, end_with_parent, handle_of(watched), 0, nullptr));
+  if (!thread) throw refused(last_error(), subject, "CreateThread");
+}
+
+/// There is no fork that they could stand in the way of.
+inline std::size_t count_watchers() { return 0; }
+
+/// An interrupt from the console goes to every process of the program; only the parent decides what it means.
+inline void leave_interrupts_to_parent() { ::SetConsoleCtrlHandler(nullptr, TRUE); }
+
+}  // namespace ndshm::detail::os

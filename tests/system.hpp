@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSL-1.0
+// system.hpp: what tests ask of the system beside the library, in the same words on every system.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <thread>
+#include <vector>
+
+#if __has_include(<sys/wait.h>)
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csetjmp>
+#include <csignal>
+#else
+#if !defined(NOMINMAX)
+#define NOMINMAX
+#endif
+#include <windows.h>
+#endif
+
+#if __has_include(<sys/wait.h>)
+
+inline constexpr bool arguments_are_utf8 = true;
+
+inline std::uint64_t this_process() { return static_cast<std::uint64_t>(::getpid()); }
+/// Ends a process as somebody would who has lost patience with it.
+inline void kill_process(std::uint64_t pid) { ::kill(static_cast<pid_t>(pid), SIGKILL); }
+inline bool is_running(std::uint64_t pid) { return ::kill(static_cast<pid_t>(pid), 0) == 0 || errno != ESRCH; }
+
+/// Sets a variable of this process; nullptr: unsets it.
+inline void set_variable(const char* name, const char* value) {
+  if (value == nullptr) {
+    ::unsetenv(name);
+  } else {
+    ::setenv(name, value, 1);
+  }
+}
+
+inline sigjmp_buf after_fault;
+
+/// Whether a write to `address` faults.
+inline bool write_faults(void* address) {
+  struct sigaction action {};
+  struct sigaction before {};
+  action.sa_handler = [](int) { siglongjmp(after_fault, 1); };
+  ::sigaction(SIGSEGV, &action, &before);
+  volatile bool faulted = true;  // volatile: it is changed between sigsetjmp and siglongjmp
+  if (sigsetjmp(after_fault, 1) == 0) {
+    *static_cast<volatile char*>(address) = 1;
+    faulted = false;
+  }
+  ::sigaction(SIGSEGV, &before, nullptr);
+  return faulted;
+}
+
+/// Whether the system lets a mapped page be made writable.
+inline bool make_page_writable(void* page) { return ::mprotect(page, 4096, PROT_READ | PROT_WRITE) == 0; }
+
+/// So many descriptors that a child would inherit.
+inline std::vector<int> open_inheritable(int count) {
+  std::vector<int> result;
+  for (int i = 0; i < count; ++i) result.push_back(::open("/dev/null", O_RDONLY));  // NOLINT: without O_CLOEXEC
+  return result;
+}
+inline bool is_open(int number) { return ::fcntl(number, F_GETFD) != -1; }
+inline void close_all(const std::vector<int>& numbers) {
+  for (const int number : numbers) ::close(number);
+}
+
+#else
+
+inline constexpr bool arguments_are_utf8 = false;  // those of main() are in the system's code page
+
+inline std::uint64_t this_process() { return ::GetCurrentProcessId(); }
+
+inline void kill_process(std::uint64_t pid) {
+  constexpr DWORD killed = 0xE0000009;  // what the library takes for signal 9
+  if (const HANDLE process = ::OpenProcess(PROCESS_TERMINATE, FALSE, static_cast<DWORD>(pid)); process != nullptr) {
+    ::TerminateProcess(process, killed);
+    ::CloseHandle(process);
+  }
+}
+
+inline bool is_running(std::uint64_t pid) {
+  const HANDLE process = ::OpenProcess(SYNCHRONIZE, FALSE, static_cast<DWORD>(pid));
+  if (process == nullptr) return false;
+  const bool runs = ::WaitForSingleObject(process, 0) == WAIT_TIMEOUT;
+  ::CloseHandle(process);
+  return runs;
+}
+
+inline void set_variable(const char* name, const char* value) { ::_putenv_s(name, value == nullptr ? "" : value); }
+
+inline bool write_faults(void* address) {
+  MEMORY_BASIC_INFORMATION info{};
+  return ::VirtualQuery(address, &info, sizeof info) != 0 && info.Protect == PAGE_READONLY;
+}
+
+inline bool make_page_writable(void* page) {
+  DWORD before = 0;
+  return ::VirtualProtect(page, 4096, PAGE_READWRITE, &before) != 0;
+}
+
+inline std::vector<int> open_inheritable(int count) {
+  SECURITY_ATTRIBUTES inheritable{sizeof inheritable, nullptr, TRUE};
+  std::vector<int> result;
+  for (int i = 0; i < count; ++i) {
+    result.push_back(static_cast<int>(HandleToLong(::CreateEventW(&inheritable, TRUE, FALSE, nullptr))));
+  }
+  return result;
+}
+inline bool is_open(int number) {
+  DWORD flags = 0;
+  return ::GetHandleInformation(LongToHandle(number), &flags) != 0;
+}
+inline void close_all(const std::vector<int>& numbers) {
+  for (const int number : numbers) ::CloseHandle(LongToHandle(number));
+}
+
+#endif
+
+[[noreturn]] inline void wait_for_ever() {
+  for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+}
+
+/// Like being killed from outside.
+[[noreturn]] inline void kill_this_process() {
+  kill_process(this_process());
+  wait_for_ever();
+}
