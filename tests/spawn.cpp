@@ -164,8 +164,10 @@ TEST_CASE("arguments, variables and the directory arrive as they are") {
   CHECK(run({"directory", here.string()}) == success);
   CHECK(run({"directory", there.string()}, {}, {.working_directory = there}) == success);
   // A relative path is one of this process's directory.
-  const std::filesystem::path relative = "." / std::filesystem::relative(child_program());
+  const std::filesystem::path relative = "." / child_program().filename();
+  std::filesystem::current_path(child_program().parent_path());
   CHECK(ndshm::spawn(relative, {"exit", "4"}, {}, {.working_directory = there}).wait().exit_code() == 4);
+  std::filesystem::current_path(here);
 }
 
 #if !defined(NDSHM_PORTABLE_POSIX)
@@ -227,6 +229,20 @@ TEST_CASE("a spawned program that is not waited for is killed and reaped") {
     CHECK(is_running(pid));
   }
   CHECK_FALSE(is_running(pid));
+}
+
+TEST_CASE("a handle that means a descriptor which was not handed over is an error") {
+  const auto array = ndshm::create<int>({1});
+  const os::Program program{
+      child_program().string(),
+      {"attach_all"},
+      {{"NDSHM_HANDLE_COUNT", "1"}, {"NDSHM_HANDLE_0", array.handle().as_inherited(1).to_string()}},
+      {}};
+  const std::vector<int> descriptors{array.handle().place().descriptor};
+  const std::string text = ndshm::Process(os::spawn_child(program, descriptors, "test: ")).wait().to_string();
+  INFO(text);
+  CHECK(text.find("handle 0 means descriptor 1 of those that this process was given [ndshm.invalid_handle]") !=
+        std::string::npos);
 }
 
 TEST_CASE("a program that is not there is an error that names it, and so is a directory") {

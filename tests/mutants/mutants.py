@@ -48,7 +48,7 @@ MUTANTS = [
     Mutant("the same with flock", FIGHT, UPGRADE_AT_DETACH + [
         (LINUX, "return retry_on_signal([&] { return ::fcntl(fd, F_OFD_SETLK, &range); }) == 0;",
          "return ::flock(fd, (kind == Lock::read ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0;"),
-        (LINUX, "return ::fcntl(fd, F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK;", "return fd >= 0;"),
+        (LINUX, "return ::fcntl(fd, F_OFD_GETLK, &range) == 0 && range.l_type == F_RDLCK;", "return fd >= 0;"),
         (LINUX, "#include <poll.h>", "#include <poll.h>\n#include <sys/file.h>"),
     ]),
     Mutant("the name comes first, then the contents", FIGHT, [
@@ -307,14 +307,18 @@ MUTANTS = [
            [("spawn.hpp", "!os::inherited_descriptors() || value == nullptr", "value == nullptr")]),
     Mutant("a child's variables are passed on to its children", ("spawn",),
            [(UNIX_PROCESS, 'text.starts_with("NDSHM_") || ', "")]),
+    Mutant("a handle may mean a descriptor that was not handed over", ("spawn",),
+           [("spawn.hpp", "if (place < detail::os::inherited_descriptors().value_or(0)) {", "if (true) {")]),
     Mutant("a relative path is one of the new directory", ("spawn",),
-           [("spawn.hpp", "if (program.path.find('/') != std::string::npos)", "if (false)")]),
+           [("spawn.hpp", "if (path.has_parent_path())", "if (false)")]),
 
     # ---- the portable path ----------------------------------------------------------------------------------------
     Mutant("portable: attach does not look again at the lock file", FIGHT,
            [(POSIX, 'NDSHM_CRASH_POINT("attach: locked");\n    if (!posix_only::stands(lock.get())) continue;', "")], True),
     Mutant("portable: a sweeper does not look again at the lock file", FIGHT,
            [(POSIX, "if (!posix_only::stands(lock.get())) return Swept::absent;", "")], True),
+    Mutant("portable: what a killed creator left exists", ("life",),
+           [(POSIX, "posix_only::mark_of(lock.get()) == posix_only::Mark::making) return std::nullopt;", "false) return std::nullopt;")], True),
     Mutant("portable: what is not complete counts as foreign", STEPS,
            [(POSIX, "mark == posix_only::Mark::complete && kind_of(object)", "kind_of(object)")], True),
     Mutant("portable: what is not complete is looked at", STEPS,
