@@ -56,7 +56,10 @@ struct Waiting {
   ndshm::Process process = start({"wait"}, {words.handle()});
 
   void until_it_runs() {
-    while (std::atomic_ref(words(0)).load() == 0) std::this_thread::sleep_for(1ms);
+    while (std::atomic_ref(words(0)).load() == 0) {
+      REQUIRE(process.running());
+      std::this_thread::sleep_for(1ms);
+    }
   }
   void let_go() { std::atomic_ref(words(1)).store(1); }
 };

@@ -26,6 +26,7 @@
 #if __has_include(<sys/wait.h>)
 
 inline constexpr bool arguments_are_utf8 = true;
+inline constexpr const char* descriptor_word = "descriptor";  // in messages
 
 inline std::uint64_t this_process() { return static_cast<std::uint64_t>(::getpid()); }
 /// Ends a process as somebody would who has lost patience with it.
@@ -58,8 +59,10 @@ inline bool write_faults(void* address) {
   return faulted;
 }
 
-/// Whether the system lets a mapped page be made writable.
-inline bool make_page_writable(void* page) { return ::mprotect(page, 4096, PROT_READ | PROT_WRITE) == 0; }
+/// Whether the system refuses to make a mapped page writable, for what its descriptor does not allow.
+inline bool is_refused_to_write(void* page) {
+  return ::mprotect(page, 4096, PROT_READ | PROT_WRITE) == -1 && errno == EACCES;
+}
 
 /// So many descriptors that a child would inherit.
 inline std::vector<int> open_inheritable(int count) {
@@ -75,6 +78,7 @@ inline void close_all(const std::vector<int>& numbers) {
 #else
 
 inline constexpr bool arguments_are_utf8 = false;  // those of main() are in the system's code page
+inline constexpr const char* descriptor_word = "handle";
 
 inline std::uint64_t this_process() { return ::GetCurrentProcessId(); }
 
@@ -101,9 +105,9 @@ inline bool write_faults(void* address) {
   return ::VirtualQuery(address, &info, sizeof info) != 0 && info.Protect == PAGE_READONLY;
 }
 
-inline bool make_page_writable(void* page) {
+inline bool is_refused_to_write(void* page) {
   DWORD before = 0;
-  return ::VirtualProtect(page, 4096, PAGE_READWRITE, &before) != 0;
+  return ::VirtualProtect(page, 4096, PAGE_READWRITE, &before) == 0;
 }
 
 inline std::vector<int> open_inheritable(int count) {

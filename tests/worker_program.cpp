@@ -9,6 +9,7 @@
 
 #include <numeric>
 #include <random>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -75,26 +76,31 @@ TEST_CASE("a program that dies or throws fails its own task alone") {
 }
 
 TEST_CASE("200 worker programs are killed, and each task is done or reported exactly once") {
-  WorkerPool<int, int> pool(4, program("echo"), {.max_replacements = 10'000});
-  std::mt19937 random(1);  // NOLINT(cert-msc51-cpp): the same kills each time
-  std::size_t kills = 0;
-  while (kills < 200) {
+  auto runs = ndshm::create<int>({40});
+  WorkerPool<int, int> pool(4, program("count_runs", {runs.handle()}), {.max_replacements = 10'000});
+  std::mt19937 random(1);          // NOLINT(cert-msc51-cpp): the same choice each time
+  std::set<std::uint64_t> killed;  // each of them a child that nobody has reaped, so no id means two of them
+  std::size_t failed = 0;
+  while (killed.size() < 200) {
+    runs.fill(0);
     std::vector<ndshm::PendingTask<int>> pending;
     for (int i = 0; i < 40; ++i) pending.push_back(pool.submit(i));
     for (int k = 0; k < 4; ++k) {
       const std::uint64_t pid = pool.pids()[random() % 4];
-      if (pid == 0) continue;
+      if (pid == 0 || !killed.insert(pid).second) continue;
       kill_process(pid);
-      ++kills;
     }
     for (int i = 0; i < 40; ++i) {
+      const auto at = static_cast<std::size_t>(i);
       try {
-        if (pending[static_cast<std::size_t>(i)].get() != i) FAIL("task " << i);
+        if (pending[at].get() != i || runs(at) != 1) FAIL("task " << i << " ran " << runs(at) << " times");
       } catch (const ndshm::TaskError& error) {
-        if (std::string(error.what()).find("signal 9") == std::string::npos) FAIL(error.what());
+        if (std::string(error.what()).find("signal 9") == std::string::npos || runs(at) > 1) FAIL(error.what());
+        ++failed;
       }
     }
   }
+  CHECK(failed <= killed.size());
   const auto after = numbers(100);
   CHECK(pool.map(after) == after);
 }
@@ -125,7 +131,10 @@ TEST_CASE("a program that is no worker, or one for other types, is an error in w
   CHECK(leaves.try_map(numbers(2)).failures.at(1).text.find("exit code 3, before it was ready") != std::string::npos);
   WorkerPool<int, int> silent(1, program("wait"), {.start_timeout = 50ms});  // it never calls work()
   CHECK(silent.try_map({1}).failures.at(0).text.find("had not called ndshm::work") != std::string::npos);
-#if defined(NDSHM_TEST_POSIX)  // there a program that another one starts is told apart by its parent
+#if defined(NDSHM_TEST_POSIX)
+  WorkerPool<int, int> sleeps(1, {"sleep", {"1000"}}, {.start_timeout = 50ms});  // nor does it know of ndshm
+  CHECK(sleeps.try_map({1}).failures.at(0).text.find("had not called ndshm::work") != std::string::npos);
+  // One that is not the pool's own child.
   WorkerPool<int, int> wrapped(1, {"sh", {"-c", "\"$0\" echo; exit $?", child_program().string()}});
   CHECK(wrapped.try_map({1}).failures.at(0).text.find("start the worker program directly") != std::string::npos);
 #endif

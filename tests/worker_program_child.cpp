@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #endif
 
+#include <atomic>
 #include <cstdlib>
 #include <ndshm/ndshm.hpp>
 #include <stdexcept>
@@ -22,6 +23,14 @@ int add_rows() {
   });
 }
 
+int count_runs() {
+  auto runs = ndshm::attach<int, 1>(ndshm::inherited(0));
+  return ndshm::work([&](int i) {
+    std::atomic_ref(runs(static_cast<std::size_t>(i))).fetch_add(1);
+    return i;
+  });
+}
+
 int misbehave() {
   return ndshm::work([](int i) {
     if (i == 3) kill_this_process();
@@ -37,6 +46,7 @@ int misbehave() {
 int main(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "";
   if (what == "add_rows") return add_rows();
+  if (what == "count_runs") return count_runs();
   if (what == "misbehave") return misbehave();
   if (what == "other_type") return ndshm::work([](double i) { return i; });
   if (what == "index") {
