@@ -315,6 +315,18 @@ TEST_CASE("create_or_attach attaches what is of the same kind and refuses the re
   CHECK_ERROR((ndshm::create<double>(name, {3, 4})), errc::already_exists, "create_or_attach");
 }
 
+TEST_CASE("a name for the whole machine is found by who looks there") {
+  const std::string name = unique_name();
+  const auto array = ndshm::copy_of(name, xt::ones<int>({3}) * 7, {.scope = ndshm::scope::machine});
+  CHECK(array.name() == name);
+  CHECK(ndshm::exists(name, ndshm::scope::machine));
+  CHECK((ndshm::attach<const int, 1>(name, {.scope = ndshm::scope::machine}))(2) == 7);
+  CHECK_ERROR((ndshm::create<int>(name, {3}, {.scope = ndshm::scope::machine})), errc::already_exists, name);
+  CHECK_FALSE((ndshm::create_or_attach<int>(name, {3}, {.scope = ndshm::scope::machine})).is_creator());
+  const std::string text = array.handle().to_string();
+  CHECK((ndshm::attach<int, 1>(ndshm::Handle::parse(text)))(0) == 7);
+}
+
 TEST_CASE("Fortran order is kept from create to attach") {
   const std::string name = unique_name();
   auto a = ndshm::create<int, 2, layout::column_major>(name, {2, 3});

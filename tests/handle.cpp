@@ -61,6 +61,7 @@ struct Malformed {
 
 TEST_CASE("a handle is one line of plain text") {
   CHECK(usual(named("weights")).to_string() == text_of("name=weights"));
+  CHECK(usual({"weights", {}, -1, ndshm::scope::machine}).to_string() == text_of("scope=machine:name=weights"));
   CHECK(usual(at(7)).to_string() == text_of("fd=7"));
   CHECK(usual(at(1234, 7)).to_string() == text_of("pid=1234:fd=7"));
   CHECK(usual(named("two words, 100%")).to_string() == text_of("name=two%20words%2C%20100%25"));
@@ -73,6 +74,7 @@ TEST_CASE("a handle's text gives the same handle back") {
   const std::string particles = "[('x', '<f4', (3,)), ('', '|V4'), ('id', '<i8')]";
   const std::vector<Handle> handles{
       usual(named("weights")),
+      usual({"weights", {}, -1, ndshm::scope::machine}),
       usual(named("two words")),
       usual(named(" ")),
       usual(named("Größe λ 数")),
@@ -116,6 +118,7 @@ TEST_CASE("a handle's text gives the same handle back") {
     CHECK(again.to_string() == text);
     CHECK(again == handle);
     CHECK(again.name() == handle.name());
+    CHECK(again.place().scope == handle.place().scope);
     CHECK(again.place().pid == handle.place().pid);
     CHECK(again.place().descriptor == handle.place().descriptor);
     CHECK(again.uuid() == handle.uuid());
@@ -194,6 +197,9 @@ TEST_CASE("each broken rule of a handle's text is refused by name") {
       {"a process without a descriptor", text_of("pid=1"), "expected \"fd\""},
       {"a process behind the descriptor", text_of("fd=3:pid=1"), "expected \"uuid\""},
       {"a name twice", text_of("name=a:name=a"), "expected \"uuid\""},
+      {"a scope that is said anyway", text_of("scope=session:name=a"), "its scope is not machine"},
+      {"a scope behind the name", text_of("name=a:scope=machine"), "expected \"uuid\""},
+      {"a scope without a name", text_of("scope=machine:fd=3"), "only a name has a scope"},
       {"no UUID", "ndshm1:name=a" + tail, "expected \"uuid\""},
       {"no type", "ndshm1:name=a:uuid=" + uuid_text + ":shape=:strides=:offset=0:access=rw", "expected \"type\""},
       {"no shape", text_of("name=a", "strides=:offset=0:access=rw"), "expected \"shape\""},
@@ -338,6 +344,7 @@ TEST_CASE("a handle that is put together is checked like one that is read") {
   CHECK_ERROR(usual({"a", 1, -1}), errc::invalid_handle, "either a name or a descriptor");
   CHECK_ERROR(usual({"", {}, -1}), errc::invalid_handle, "either a name or a descriptor");
   CHECK_ERROR(usual({"", 1, -1}), errc::invalid_handle, "either a name or a descriptor");
+  CHECK_ERROR(usual({"", {}, 3, ndshm::scope::machine}), errc::invalid_handle, "only a name has a scope");
   CHECK_ERROR(usual(named("a/b")), errc::invalid_handle, "has a '/' in it");
   CHECK_ERROR(usual(at(0, 3)), errc::invalid_handle, "not between 1 and 4294967295");
   CHECK_ERROR(usual(at(4294967296, 3)), errc::invalid_handle, "not between 1 and 4294967295");

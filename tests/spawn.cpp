@@ -3,7 +3,6 @@
 #if __has_include(<sys/wait.h>)
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -64,23 +63,23 @@ struct Waiting {
   void let_go() { std::atomic_ref(words(1)).store(1); }
 };
 
-#if defined(NDSHM_TEST_POSIX)
-/// The child program started without this library, with these variables besides the environment; its exit code.
-int run_by_hand(std::vector<std::string> arguments, std::vector<std::string> variables = {}) {
-  std::string path = child_program().string();
-  std::vector<char*> argv{path.data()};
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  std::vector<char*> environment;
-  for (char** entry = ::environ; *entry != nullptr; ++entry) environment.push_back(*entry);
-  for (std::string& variable : variables) environment.push_back(variable.data());
-  environment.push_back(nullptr);
-  pid_t pid = 0;
-  if (::posix_spawn(&pid, path.c_str(), nullptr, nullptr, argv.data(), environment.data()) != 0) return -1;
-  int status = 0;
-  return ::waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -2;
+/// The child program, started without this library, with these variables besides the environment; its exit code.
+int run_child_by_hand(std::vector<std::string> arguments, const std::vector<std::string>& variables = {}) {
+  arguments.insert(arguments.begin(), child_program().string());
+  return run_by_hand(arguments, variables);
 }
 
+/// A child that finds such a variable, which another process left, is nobody's child.
+void check_not_believed(const std::string& report) {
+  const auto array = ndshm::create<int>({1});
+  const std::vector<std::string> stale{"NDSHM_REPORT=" + report, "NDSHM_HANDLE_COUNT=1",
+                                       "NDSHM_HANDLE_0=" + array.handle().to_string()};
+  INFO(report);
+  CHECK(run_child_by_hand({"count"}, stale) == 0);
+  CHECK(run_child_by_hand({"throw", "not into a stranger's pipe (to be seen on stderr)"}, stale) == 70);
+}
+
+#if defined(NDSHM_TEST_POSIX)
 class File {
  public:
   File(const std::string& text, mode_t mode) : path_(std::filesystem::temp_directory_path() / unique_name("spawn")) {
@@ -263,6 +262,26 @@ TEST_CASE("what could be inherited but was not handed over is not open in the ch
   close_all(leaked);
 }
 
+TEST_CASE("a grandchild sees nothing of what its parent was given") {
+  const auto array = ndshm::create<int>({1});
+  CHECK(run({"grandchildren"}, {array.handle(), array.handle()}) == success);
+}
+
+#if !defined(NDSHM_TEST_POSIX)
+TEST_CASE("variables that were meant for another process are not believed") {
+  const std::string self = std::to_string(this_process());
+  const std::string started = std::to_string(os::windows_only::start_time(::GetCurrentProcess()));
+  const std::vector<int> handle = open_inheritable(1);  // something that is open in the child under that number
+  const std::string number = std::to_string(handle[0]);
+  for (const std::string& report :
+       {self, self + ":1:" + number, std::to_string(this_process() + 4) + ":" + started + ":" + number,
+        self + ":" + started + ":x", std::string("x"), std::string()}) {
+    check_not_believed(report);
+  }
+  close_all(handle);
+}
+#endif
+
 #if defined(NDSHM_TEST_POSIX)
 TEST_CASE("a program that knows nothing of this library can be started") {
   CHECK(ndshm::spawn("sh", {"-c", "exit 5"}).wait().exit_code() == 5);
@@ -301,7 +320,7 @@ TEST_CASE("only what was handed over is open in the child") {
 
 #if !defined(NDSHM_PORTABLE_POSIX)
 TEST_CASE("other threads that open descriptors and start programs leak nothing and get nothing") {
-  const int usual = run_by_hand({"count_descriptors"});
+  const int usual = run_child_by_hand({"count_descriptors"});
   REQUIRE(usual >= 3);
   constexpr int rounds = 50;
   std::atomic<bool> begun = false;
@@ -326,7 +345,7 @@ TEST_CASE("other threads that open descriptors and start programs leak nothing a
   std::atomic<bool> done = false;
   int more = 0;
   std::thread starter([&] {
-    for (int i = 0; i < 20; ++i) more += run_by_hand({"count_descriptors"}) - usual;
+    for (int i = 0; i < 20; ++i) more += run_child_by_hand({"count_descriptors"}) - usual;
     done = true;
   });
   while (!done) CHECK(run({"exit", "0"}, {told.handle(), told.handle().as_read_only()}) == success);
@@ -334,11 +353,6 @@ TEST_CASE("other threads that open descriptors and start programs leak nothing a
   CHECK(more == 0);
 }
 #endif
-
-TEST_CASE("a grandchild sees nothing of what its parent was given") {
-  const auto array = ndshm::create<int>({1});
-  CHECK(run({"grandchildren"}, {array.handle(), array.handle()}) == success);
-}
 
 TEST_CASE("a program that stands in for another hands on what it was given") {
   auto words = ndshm::create<int>({2});
@@ -352,13 +366,8 @@ TEST_CASE("variables that were meant for another process are not believed") {
   int pipe[2] = {};
   REQUIRE(::pipe(pipe) == 0);
   const std::string number = std::to_string(pipe[1]);
-  const auto array = ndshm::create<int>({1});
   for (const std::string& report : {number, number + ":1:1", number + ":", std::string("-1:0:0"), std::string("x")}) {
-    const std::vector<std::string> stale{"NDSHM_REPORT=" + report, "NDSHM_HANDLE_COUNT=1",
-                                         "NDSHM_HANDLE_0=" + array.handle().to_string()};
-    INFO(report);
-    CHECK(run_by_hand({"count"}, stale) == 0);
-    CHECK(run_by_hand({"throw", "not into a stranger's pipe (to be seen on stderr)"}, stale) == 70);
+    check_not_believed(report);
   }
   ::close(pipe[1]);
   char byte = 0;

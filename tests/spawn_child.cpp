@@ -3,9 +3,7 @@
 // an exception, which the test sees as text.
 #if __has_include(<sys/wait.h>)
 #include <dirent.h>
-#include <spawn.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #define NDSHM_TEST_POSIX
 #endif
@@ -91,18 +89,10 @@ int wait_for_the_parent() {
   return 9;
 }
 
-#if defined(NDSHM_TEST_POSIX)
-/// Starts this program by hand, as one that knows nothing of ndshm would.
+/// Starts this program as one would that knows nothing of ndshm.
 int start_by_hand(Arguments arguments) {
-  std::string self = ndshm::this_program().string();
-  std::vector<char*> argv{self.data()};
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  pid_t pid = 0;
-  require(::posix_spawn(&pid, self.c_str(), nullptr, nullptr, argv.data(), ::environ) == 0, "cannot start itself");
-  int status = 0;
-  require(::waitpid(pid, &status, 0) == pid && WIFEXITED(status), "did not return");
-  return WEXITSTATUS(status);
+  arguments.insert(arguments.begin(), ndshm::this_program().string());
+  return run_by_hand(arguments);
 }
 
 /// What this program was given is not for those that it starts.
@@ -113,13 +103,17 @@ void have_grandchildren() {
   require(ndshm::spawn(ndshm::this_program(), {"count"}).wait().exit_code() == 0, "a spawned child is given some");
   require(ndshm::spawn(ndshm::this_program(), {"unset", "NDSHM_HANDLE_0"}).wait().success(), "variables are passed on");
   require(start_by_hand({"count"}) == 0, "a child that was started by hand is given some");
+#if defined(NDSHM_TEST_POSIX)
   require(start_by_hand({"descriptors_are", "3"}) == 0, "a child that was started by hand has their descriptors");
+#else
+  const std::string number = std::to_string(ndshm::inherited(0).place().descriptor);
+  require(start_by_hand({"is_open", number}) == 0, "a child that was started by hand has their handles");
+#endif
   require(start_by_hand({"throw", "not for the grandparent (to be seen on stderr)"}) == 70, "another exit code");
   const ndshm::ExitStatus one =
       ndshm::spawn(ndshm::this_program(), {"count"}, {ndshm::inherited(1)}, {.environment = {{"x", "y"}}}).wait();
   require(one.exit_code() == 1, "a child that is given one has " + one.to_string());
 }
-#endif
 
 void attach_all() {
   for (std::size_t i = 0; i < ndshm::inherited_count(); ++i) ndshm::attach<int, 1>(ndshm::inherited(i))(0) += 1;
@@ -139,6 +133,7 @@ int act(const Arguments& arguments) {
   if (what == "attach_all") attach_all();
   if (what == "unset") require(std::getenv(arguments.at(1).c_str()) == nullptr, arguments.at(1) + " is set");
   if (what == "set") ndshm::attach<int, 1>(ndshm::inherited(0))(0) = std::stoi(arguments.at(1));
+  if (what == "grandchildren") have_grandchildren();
   if (what == "count") return static_cast<int>(ndshm::inherited_count());
   if (what == "missing") ndshm::inherited(7);
   if (what == "exit") return std::stoi(arguments.at(1));
@@ -148,7 +143,6 @@ int act(const Arguments& arguments) {
   if (what == "throw_int") throw 5;
 #if defined(NDSHM_TEST_POSIX)
   if (what == "descriptors") tell_descriptors();
-  if (what == "grandchildren") have_grandchildren();
   if (what == "count_in_fork") {
     return ndshm::fork([] { return static_cast<int>(ndshm::inherited_count()); }).wait().exit_code().value_or(-1);
   }

@@ -5,12 +5,16 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #if __has_include(<sys/wait.h>)
 #include <fcntl.h>
+#include <spawn.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -21,7 +25,25 @@
 #define NOMINMAX
 #endif
 #include <windows.h>
+// After windows.h.
+#include <process.h>
+#include <tlhelp32.h>
 #endif
+
+/// What an exec() takes: a program and its arguments, or this process's variables and some more.
+class Strings {
+ public:
+  explicit Strings(std::vector<std::string> strings, char** before = nullptr) : strings_(std::move(strings)) {
+    for (; before != nullptr && *before != nullptr; ++before) pointers_.push_back(*before);
+    for (std::string& string : strings_) pointers_.push_back(string.data());
+    pointers_.push_back(nullptr);
+  }
+  char** get() { return pointers_.data(); }
+
+ private:
+  std::vector<std::string> strings_;
+  std::vector<char*> pointers_;
+};
 
 #if __has_include(<sys/wait.h>)
 
@@ -31,6 +53,8 @@ inline constexpr const char* descriptor_word = "descriptor";  // in messages
 inline std::uint64_t this_process() { return static_cast<std::uint64_t>(::getpid()); }
 /// Ends a process as somebody would who has lost patience with it.
 inline void kill_process(std::uint64_t pid) { ::kill(static_cast<pid_t>(pid), SIGKILL); }
+/// Makes it stand still, as a debugger would.
+inline void stop_process(std::uint64_t pid) { ::kill(static_cast<pid_t>(pid), SIGSTOP); }
 inline bool is_running(std::uint64_t pid) { return ::kill(static_cast<pid_t>(pid), 0) == 0 || errno != ESRCH; }
 
 /// Sets a variable of this process; nullptr: unsets it.
@@ -40,6 +64,16 @@ inline void set_variable(const char* name, const char* value) {
   } else {
     ::setenv(name, value, 1);
   }
+}
+
+/// Starts a program as one would that knows nothing of this library; its exit code. The first string is its path.
+inline int run_by_hand(const std::vector<std::string>& program, const std::vector<std::string>& variables = {}) {
+  Strings arguments(program);
+  Strings environment(variables, ::environ);
+  pid_t pid = 0;
+  if (::posix_spawn(&pid, program[0].c_str(), nullptr, nullptr, arguments.get(), environment.get()) != 0) return -1;
+  int status = 0;
+  return ::waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -2;
 }
 
 inline sigjmp_buf after_fault;
@@ -90,6 +124,20 @@ inline void kill_process(std::uint64_t pid) {
   }
 }
 
+inline void stop_process(std::uint64_t pid) {
+  const HANDLE snapshot = ::CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0);
+  THREADENTRY32 entry{};
+  entry.dwSize = sizeof entry;
+  for (BOOL more = ::Thread32First(snapshot, &entry); more != 0; more = ::Thread32Next(snapshot, &entry)) {
+    if (entry.th32OwnerProcessID != pid) continue;
+    if (const HANDLE thread = ::OpenThread(THREAD_SUSPEND_RESUME, FALSE, entry.th32ThreadID); thread != nullptr) {
+      ::SuspendThread(thread);
+      ::CloseHandle(thread);
+    }
+  }
+  ::CloseHandle(snapshot);
+}
+
 inline bool is_running(std::uint64_t pid) {
   const HANDLE process = ::OpenProcess(SYNCHRONIZE, FALSE, static_cast<DWORD>(pid));
   if (process == nullptr) return false;
@@ -99,6 +147,14 @@ inline bool is_running(std::uint64_t pid) {
 }
 
 inline void set_variable(const char* name, const char* value) { ::_putenv_s(name, value == nullptr ? "" : value); }
+
+inline int run_by_hand(std::vector<std::string> program, const std::vector<std::string>& variables = {}) {
+  const std::string path = program[0];
+  for (std::string& argument : program) argument = '"' + argument + '"';  // it is one line that arrives
+  Strings arguments(program);
+  Strings environment(variables, _environ);
+  return static_cast<int>(::_spawnve(_P_WAIT, path.c_str(), arguments.get(), environment.get()));
+}
 
 inline bool write_faults(void* address) {
   MEMORY_BASIC_INFORMATION info{};

@@ -25,9 +25,22 @@ int add_rows() {
 
 int count_runs() {
   auto runs = ndshm::attach<int, 1>(ndshm::inherited(0));
+  auto started = ndshm::attach<int, 1>(ndshm::inherited(1));
+  std::atomic_ref(started(ndshm::this_worker().index)).fetch_add(1);
   return ndshm::work([&](int i) {
     std::atomic_ref(runs(static_cast<std::size_t>(i))).fetch_add(1);
     return i;
+  });
+}
+
+/// Says who it is, and never ends its task.
+int hold() {
+  auto pids = ndshm::attach<std::uint64_t, 1>(ndshm::inherited(0));
+  const std::size_t index = ndshm::this_worker().index;
+  return ndshm::work([&](int) {
+    std::atomic_ref(pids(index)).store(this_process());
+    wait_for_ever();
+    return 0;
   });
 }
 
@@ -47,6 +60,7 @@ int main(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "";
   if (what == "add_rows") return add_rows();
   if (what == "count_runs") return count_runs();
+  if (what == "hold") return hold();
   if (what == "misbehave") return misbehave();
   if (what == "other_type") return ndshm::work([](double i) { return i; });
   if (what == "index") {

@@ -5,8 +5,9 @@
 //
 //   ndshm1:name=weights:uuid=6f1c…:type=%3Cf8:shape=2000,10:strides=80,8:offset=0:access=rw
 //
-// The fields stand in this order, each of them once. `name=` may be `fd=7` (a descriptor that the reader inherited) or
-// `pid=1234:fd=7` (a descriptor of a process of the same user). Strides and offset count bytes, the offset from the
+// The fields stand in this order, each of them once. `name=` may be `scope=machine:name=` (a name that all sessions of
+// Windows see), `fd=7` (a descriptor that the reader inherited) or `pid=1234:fd=7` (a descriptor of a process of the
+// same user). Strides and offset count bytes, the offset from the
 // first element of the segment. Characters other than letters, digits and `._-` are written as %XX. There is one text
 // for each handle: what parse() takes, to_string() gives back to the letter.
 #pragma once
@@ -24,6 +25,7 @@
 #include <ndshm/extents.hpp>
 #include <ndshm/name.hpp>
 #include <ndshm/npy.hpp>
+#include <ndshm/options.hpp>
 #include <optional>
 #include <ostream>
 #include <stdexcept>
@@ -37,9 +39,10 @@ class Handle {
  public:
   /// Where the segment is found: by its name, or by a descriptor, of the process `pid` or of the reader.
   struct Place {
-    std::string name;                  ///< empty for an anonymous segment
-    std::optional<std::uint64_t> pid;  ///< whose descriptor it is; none: the reader inherited it
-    int descriptor = -1;               ///< -1 for a named segment
+    std::string name;                            ///< empty for an anonymous segment
+    std::optional<std::uint64_t> pid;            ///< whose descriptor it is; none: the reader inherited it
+    int descriptor = -1;                         ///< -1 for a named segment
+    ndshm::scope scope = ndshm::scope::session;  ///< of the name
   };
 
   /// Checks all of it. Throws errc::invalid_handle.
@@ -109,6 +112,7 @@ class Handle {
   void check() const {
     const bool named = !place_.name.empty();
     if (named == (place_.descriptor >= 0) || (named && place_.pid)) fail("it needs either a name or a descriptor");
+    if (!named && place_.scope != scope::session) fail("only a name has a scope");
     if (named) {
       try {
         detail::check_name(place_.name, detail::max_name_bytes_anywhere, {});
@@ -261,6 +265,10 @@ class HandleParser {
 inline Handle Handle::parse(std::string_view text) {
   detail::HandleParser parser(text);
   Place place;
+  if (parser.next_is("scope")) {
+    if (parser.field("scope") != "machine") parser.fail("its scope is not machine");
+    place.scope = scope::machine;
+  }
   if (parser.next_is("name")) {
     place.name = parser.decoded(parser.field("name"));
   } else {
@@ -280,6 +288,7 @@ inline Handle Handle::parse(std::string_view text) {
 inline std::string Handle::to_string() const {
   std::string text(detail::HandleParser::start);
   if (!place_.name.empty()) {
+    if (place_.scope == scope::machine) text += "scope=machine:";
     text += "name=" + detail::percent_encoded(place_.name);
   } else {
     if (place_.pid) text += "pid=" + std::to_string(*place_.pid) + ":";

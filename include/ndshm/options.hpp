@@ -29,12 +29,19 @@ enum class owner {
   anyone  ///< those of other users too, as far as their mode lets this user in: such a user can change or cut the data
 };
 
+/// Who finds the name of a segment. It makes a difference on Windows alone: other systems show it to the whole machine.
+enum class scope {
+  session,  ///< the processes of one log-in session (`Local\`)
+  machine   ///< every session (`Global\`); to create it takes the privilege of a service or an administrator
+};
+
 /// For create().
 struct CreateOptions {
   ndshm::lifetime lifetime = ndshm::lifetime::shared;  ///< of a named array
   ndshm::reserve reserve = ndshm::reserve::eager;
   ndshm::huge_pages huge_pages = ndshm::huge_pages::advise;
   unsigned mode = 0600;  ///< permission bits; at least 0600, at most 0666; the umask plays no part
+  ndshm::scope scope = ndshm::scope::session;
 };
 
 /// For attach().
@@ -42,6 +49,7 @@ struct AttachOptions {
   /// How long to wait for a name that is still to come; none: not at all. Zero and less: not at all either.
   std::chrono::nanoseconds timeout{0};
   ndshm::owner owner = ndshm::owner::me;
+  ndshm::scope scope = ndshm::scope::session;  ///< where to look; create_or_attach looks where it would create
 };
 
 }  // namespace ndshm

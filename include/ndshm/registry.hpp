@@ -38,7 +38,7 @@ inline std::vector<SegmentInfo> list() {
   }
   std::vector<SegmentInfo> result;
   for (const std::string& name : detail::os::names()) {
-    const auto object = detail::os::peek_named(name);
+    const auto object = detail::os::peek_named(name, scope::machine);
     if (!object) continue;
     try {
       const detail::Description description = detail::describe(*object, "list: ");
@@ -59,10 +59,10 @@ inline std::vector<SegmentInfo> list() {
 
 /// Whether attach(name) would find a segment: one that a process holds, or a persistent one.
 /// Throws errc::invalid_name, not_a_segment, damaged or incompatible.
-inline bool exists(std::string_view name) {
+inline bool exists(std::string_view name, scope where = scope::session) {
   const std::string subject = detail::subject("exists", name);
   detail::check_name(name, detail::os::max_name_bytes, subject);
-  const auto object = detail::os::peek_named(name);
+  const auto object = detail::os::peek_named(name, where);
   if (!object) return false;
   const bool persistent = detail::is_persistent(detail::describe(*object, subject));
   return persistent || detail::os::is_held(*object, name);
@@ -76,7 +76,7 @@ inline bool remove(std::string_view name) {
   detail::check_name(name, detail::os::max_name_bytes, subject);
   const bool found = detail::holding(std::string(name), [&] {
     const auto living = [](const detail::os::Object&) { return detail::os::Kind::persistent; };
-    const auto object = detail::os::open_named(name, detail::Access::read_write, false, living, subject);
+    const auto object = detail::os::open_named(name, detail::Access::read_write, {}, living, subject);
     if (!object) return false;
     const detail::Description description = detail::describe(*object, subject);
     const std::uint32_t flags = description.control.flags & ~detail::flag_persistent;

@@ -147,10 +147,11 @@ class Segment {
   struct Private {};
 
  public:
-  Segment(Private, os::Object object, std::string name, Description description,
+  Segment(Private, os::Object object, std::string name, ndshm::scope scope, Description description,
           boost::interprocess::mapped_region region)
       : object_(std::move(object)),
         name_(std::move(name)),
+        scope_(scope),
         description_(std::move(description)),
         region_(std::move(region)) {
     object_.mapped(!name_.empty());
@@ -175,7 +176,7 @@ class Segment {
                                          const std::string& subject, Initialise initialise);
 
   /// The segment of that name, or nothing where there is none that lives.
-  static std::shared_ptr<Segment> try_attach(const std::string& name, Access access, owner whose,
+  static std::shared_ptr<Segment> try_attach(const std::string& name, Access access, const AttachOptions& options,
                                              const std::string& subject);
 
   /// The same; waits for the name as long as the options say. Throws errc::not_found or timed_out.
@@ -194,6 +195,7 @@ class Segment {
   std::size_t data_bytes() const { return description_.layout.data_bytes; }
   const npy::Header& header() const { return description_.header; }
   const std::string& name() const { return name_; }
+  ndshm::scope scope() const { return scope_; }
   Uuid uuid() const { return uuid_of(description_.control); }
   Access access() const { return object_.access(); }
   bool is_read_only() const { return access() == Access::read_only; }
@@ -214,13 +216,15 @@ class Segment {
   /// Commits the first `bytes` bytes and the control page.
   static void take_memory(const os::Draft& draft, void* address, const SegmentLayout& layout, std::size_t bytes,
                           bool named, bool huge, const std::string& subject);
-  static std::shared_ptr<Segment> share(os::Object object, const std::string& name, const std::string& subject);
+  static std::shared_ptr<Segment> share(os::Object object, const std::string& name, ndshm::scope scope,
+                                        const std::string& subject);
   /// `known`, which has the UUID that `object` claims, unless that one is a copy of its bytes.
   static std::shared_ptr<Segment> require_same(std::shared_ptr<Segment> known, const os::Object& object,
                                                const std::string& subject);
 
   os::Object object_;
   std::string name_;
+  ndshm::scope scope_;
   Description description_;
   boost::interprocess::mapped_region region_;
 };
@@ -292,7 +296,7 @@ std::shared_ptr<Segment> Segment::create(const std::string& name, npy::Header he
 
   auto draft = with_free_name(name, subject, [&]() -> std::optional<os::Draft> {
     if (!named) return os::draft_anonymous(layout.total_bytes, options.mode, subject);
-    return os::draft_named(name, layout.total_bytes, options.mode, subject);
+    return os::draft_named(name, layout.total_bytes, options, subject);
   });
   auto region = os::map(draft->descriptor(), Access::read_write, layout.total_bytes, subject);
   auto* const start = static_cast<std::byte*>(region.get_address());
@@ -313,9 +317,9 @@ std::shared_ptr<Segment> Segment::create(const std::string& name, npy::Header he
   if (named) with_free_name(name, subject, [&] { return draft->publish(name, subject); });
   NDSHM_CRASH_POINT("create: published");
   return holding(name, [&] {
-    return MappingTable::instance().add(std::make_shared<Segment>(Private{}, std::move(*draft).finish(subject), name,
-                                                                  Description{std::move(header), layout, control},
-                                                                  std::move(region)));
+    return MappingTable::instance().add(
+        std::make_shared<Segment>(Private{}, std::move(*draft).finish(subject), name, options.scope,
+                                  Description{std::move(header), layout, control}, std::move(region)));
   });
 }
 
@@ -368,7 +372,8 @@ inline void Segment::take_memory(const os::Draft& draft, void* address, const Se
   if (error) throw os::refused(error, subject, "reserving " + format_bytes(bytes));
 }
 
-inline std::shared_ptr<Segment> Segment::share(os::Object object, const std::string& name, const std::string& subject) {
+inline std::shared_ptr<Segment> Segment::share(os::Object object, const std::string& name, ndshm::scope scope,
+                                               const std::string& subject) {
   Description description = describe(object, subject);
   if (auto known = MappingTable::instance().find(uuid_of(description.control), object.access(), name)) {
     return require_same(std::move(known), object, subject);
@@ -378,7 +383,7 @@ inline std::shared_ptr<Segment> Segment::share(os::Object object, const std::str
   auto region = object.map(object.access() == Access::read_only ? layout.data_end : layout.total_bytes, subject);
   NDSHM_CRASH_POINT("attach: mapped");
   const auto segment =
-      std::make_shared<Segment>(Private{}, std::move(object), name, std::move(description), std::move(region));
+      std::make_shared<Segment>(Private{}, std::move(object), name, scope, std::move(description), std::move(region));
   return require_same(MappingTable::instance().add(segment), segment->object_, subject);
 }
 
@@ -402,13 +407,13 @@ inline os::Object Segment::open(std::optional<std::uint64_t> pid, int descriptor
   return object;
 }
 
-inline std::shared_ptr<Segment> Segment::try_attach(const std::string& name, Access access, owner whose,
-                                                    const std::string& subject) {
+inline std::shared_ptr<Segment> Segment::try_attach(const std::string& name, Access access,
+                                                    const AttachOptions& options, const std::string& subject) {
   check_name(name, os::max_name_bytes, subject);
   return holding(name, [&]() -> std::shared_ptr<Segment> {
     const auto kind = [&](const os::Object& object) { return kind_of(describe(object, subject)); };
-    auto object = os::open_named(name, access, whose == owner::anyone, kind, subject);
-    if (object) return share(std::move(*object), name, subject);
+    auto object = os::open_named(name, access, options, kind, subject);
+    if (object) return share(std::move(*object), name, options.scope, subject);
     sweep_name(name);
     return nullptr;
   });
@@ -419,7 +424,7 @@ inline std::shared_ptr<Segment> Segment::attach(const std::string& name, Access 
   const auto start = std::chrono::steady_clock::now();
   std::optional<os::NameWatch> watch;
   for (;;) {
-    if (auto segment = try_attach(name, access, options.owner, subject)) return segment;
+    if (auto segment = try_attach(name, access, options, subject)) return segment;
     if (options.timeout <= std::chrono::nanoseconds(0)) {
       throw Error(errc::not_found, subject + "there is no such segment",
                   "is its creator still running? {.timeout = ...} waits for it");
@@ -439,7 +444,7 @@ inline std::shared_ptr<Segment> Segment::attach(const std::string& name, Access 
 
 inline std::shared_ptr<Segment> Segment::attach(std::optional<std::uint64_t> pid, int descriptor, Access access,
                                                 const std::string& subject) {
-  return share(open(pid, descriptor, access, subject), {}, subject);
+  return share(open(pid, descriptor, access, subject), {}, {}, subject);
 }
 
 }  // namespace ndshm::detail

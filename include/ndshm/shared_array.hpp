@@ -434,8 +434,9 @@ inline std::shared_ptr<Segment> segment_at(const Handle& handle, Access access, 
     if (access == Access::read_write && known->is_frozen()) throw frozen(subject);
     return known;
   }
-  return place.name.empty() ? Segment::attach(place.pid, place.descriptor, access, subject)
-                            : Segment::attach(place.name, access, options, subject);
+  return place.name.empty()
+             ? Segment::attach(place.pid, place.descriptor, access, subject)
+             : Segment::attach(place.name, access, {options.timeout, options.owner, place.scope}, subject);
 }
 
 /// The segment has to be the one that a handle means, and to have what the handle says of it.
@@ -583,9 +584,10 @@ SharedArray<T, N, L> create(const Name& name, const S& shape, const CreateOption
 }
 
 /// Whether a segment of that name can be attached within a second.
-inline bool appears(const std::string& name, owner whose) {
+inline bool appears(const std::string& name, AttachOptions options) {
   try {
-    Segment::attach(name, Access::read_write, {.timeout = std::chrono::seconds(1), .owner = whose}, {});
+    options.timeout = std::chrono::seconds(1);
+    Segment::attach(name, Access::read_write, options, {});
     return true;
   } catch (const Error&) {
     return false;
@@ -594,14 +596,15 @@ inline bool appears(const std::string& name, owner whose) {
 
 template <class T, std::size_t N, layout L, class S>
 SharedArray<T, N, L> create_or_attach(std::string_view name, const S& shape, const CreateOptions& create_options,
-                                      const AttachOptions& attach_options) {
+                                      AttachOptions attach_options) {
   if constexpr (ElementCheck<std::remove_const_t<T>>::shareable) {
+    attach_options.scope = create_options.scope;
     const std::string subject = detail::subject("create_or_attach", name);
     const std::string checked = checked_name(name, subject);
     const npy::Header header = header_for<T, L>(extents_of<N>(shape, subject), subject);
     os::Patience patience(std::max<std::chrono::nanoseconds>(attach_options.timeout, std::chrono::seconds(10)));
     for (;;) {
-      if (auto segment = Segment::try_attach(checked, Access::read_write, attach_options.owner, subject)) {
+      if (auto segment = Segment::try_attach(checked, Access::read_write, attach_options, subject)) {
         auto array = attach_whole<T, N, L>(std::move(segment), subject, false);
         if (std::equal(header.shape.begin(), header.shape.end(), array.shape().begin())) return array;
         throw Error(errc::shape_mismatch, subject + "it has the shape " + format_tuple(array.shape()) + ", not " +
@@ -613,7 +616,7 @@ SharedArray<T, N, L> create_or_attach(std::string_view name, const S& shape, con
       } catch (const Error& error) {
         const bool lost_race = error.condition() == errc::already_exists && patience.wait();
         // Another process may have taken the memory for this very array and still be filling it: it gets a second.
-        const bool overtaken = error.condition() == errc::out_of_memory && appears(checked, attach_options.owner);
+        const bool overtaken = error.condition() == errc::out_of_memory && appears(checked, attach_options);
         if (!lost_race && !overtaken) throw;
       }
     }
@@ -733,7 +736,7 @@ Handle SharedArray<T, N, L>::handle_of(const View& view, std::string_view operat
     throw Error(errc::invalid_argument, detail::subject(operation, from.name()) + "the view is not one of this array",
                 "call handle() of the array that the view was made from");
   }
-  Handle::Place place{from.name(), {}, -1};
+  Handle::Place place{from.name(), {}, -1, from.scope()};
   if (place.name.empty()) place = {{}, detail::os::process_id(), from.descriptor()};
   const bool read_only = from.is_read_only() || from.is_frozen();
   return {std::move(place), from.uuid(), from.header().descr, shape, std::move(strides), offset, read_only};

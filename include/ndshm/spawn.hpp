@@ -139,13 +139,20 @@ inline os::Object object_of(const Handle& handle, const std::string& subject) {
               "keep the array until spawn has returned");
 }
 
-/// spawn(), with more for the child: descriptors, which come before those of the handles, and variables of the library.
+/// What a child of the library's own is given besides.
+struct SpawnExtras {
+  std::vector<int> descriptors{};  ///< they come before those of the handles
+  os::Variables variables{};
+  int leash = -1;  ///< see os::Program
+};
+
 inline Process spawn(const std::filesystem::path& path, const std::vector<std::string>& arguments,
-                     const std::vector<Handle>& handles, const SpawnOptions& options, std::vector<int> descriptors,
-                     const os::Variables& variables) {
+                     const std::vector<Handle>& handles, const SpawnOptions& options, SpawnExtras extras) {
   const std::string subject = detail::subject("spawn", path.generic_string());
   os::Program program = program_for(path, arguments, options, subject);
-  program.environment.insert(program.environment.end(), variables.begin(), variables.end());
+  program.environment.insert(program.environment.end(), extras.variables.begin(), extras.variables.end());
+  program.leash = extras.leash;
+  std::vector<int>& descriptors = extras.descriptors;
   std::vector<os::Object> objects;
   for (std::size_t i = 0; i < handles.size(); ++i) {
     std::string text = handles[i].to_string();
@@ -164,7 +171,7 @@ inline Process spawn(const std::filesystem::path& path, const std::vector<std::s
 
 inline Process spawn(const std::filesystem::path& program, const std::vector<std::string>& arguments,
                      const std::vector<Handle>& handles, const SpawnOptions& options) {
-  return detail::spawn(program, arguments, handles, options, {}, {});
+  return detail::spawn(program, arguments, handles, options, {});
 }
 
 inline std::size_t inherited_count() { return detail::inherited_texts().size(); }

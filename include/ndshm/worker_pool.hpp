@@ -310,21 +310,19 @@ class WorkerPool {
       throw Error(errc::invalid_argument, "WorkerPool: a program cannot be given functions of this one",
                   "call them in its main(), before ndshm::work()");
     }
-    supervisor_->open(
-        [supervisor = supervisor_.get(), mark = std::make_shared<detail::os::ParentMark>("WorkerPool: "),
-         program = std::move(program)](std::size_t index, bool is_replacement, const detail::os::Bell& own) {
-          using detail::Employment;
-          const Employment employment{{index, supervisor->worker_count(), is_replacement}, detail::os::process_id()};
-          std::vector<int> descriptors(Employment::descriptors);
-          descriptors[Employment::board] = supervisor->segment().descriptor();
-          descriptors[Employment::own_bell] = own.listener();
-          descriptors[Employment::owner_bell] = supervisor->bell().ringer();
-          descriptors[Employment::owner_process] = mark->watched();
-          Process child = detail::spawn(program.path, program.arguments, program.handles, program.options,
-                                        std::move(descriptors), {{Employment::variable, employment.to_string()}});
-          mark->take_along(child.poll_descriptor(), "WorkerPool: ");
-          return child;
-        });
+    supervisor_->open([supervisor = supervisor_.get(), mark = std::make_shared<detail::os::ParentMark>("WorkerPool: "),
+                       program = std::move(program)](std::size_t index, bool is_replacement,
+                                                     const detail::os::Bell& own) {
+      using detail::Employment;
+      const Employment employment{{index, supervisor->worker_count(), is_replacement}, detail::os::process_id()};
+      std::vector<int> descriptors(Employment::descriptors);
+      descriptors[Employment::board] = supervisor->segment().descriptor();
+      descriptors[Employment::own_bell] = own.listener();
+      descriptors[Employment::owner_bell] = supervisor->bell().ringer();
+      descriptors[Employment::owner_process] = mark->watched();
+      return detail::spawn(program.path, program.arguments, program.handles, program.options,
+                           {std::move(descriptors), {{Employment::variable, employment.to_string()}}, mark->leash()});
+    });
   }
 
   WorkerPool(WorkerPool&&) noexcept = default;

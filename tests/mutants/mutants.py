@@ -100,7 +100,7 @@ MUTANTS = [
 
     # ---- other users ----------------------------------------------------------------------------------------------
     Mutant("segments of other users are attached unasked", ("users",),
-           [(LINUX, "if (!any_owner && object.user() != ::geteuid())", "if (false)")]),
+           [(LINUX, "if (options.owner == owner::me && object.user() != ::geteuid())", "if (false)")]),
     Mutant("anonymous memory keeps the mode 0777", ("life",),
            [(LINUX, '"memfd_create");\n  if (::fchmod(', '"memfd_create");\n  if (false && ::fchmod(')]),
 
@@ -321,8 +321,12 @@ MUTANTS = [
            [(POSIX, "posix_only::mark_of(lock.get()) == posix_only::Mark::making) return std::nullopt;", "false) return std::nullopt;")], True),
     Mutant("portable: what is not complete counts as foreign", STEPS,
            [(POSIX, "mark == posix_only::Mark::complete && kind_of(object)", "kind_of(object)")], True),
-    Mutant("portable: what is not complete is looked at", STEPS,
-           [(POSIX, "if (posix_only::mark_of(object.lock()) != posix_only::Mark::complete) return std::nullopt;", "")], True),
+    Mutant("portable: what is not complete is looked at", ("creators",),
+           [(POSIX, "if (posix_only::mark_of(lock.get()) != posix_only::Mark::complete) return std::nullopt;", "")], True),
+    Mutant("portable: create takes who only looks for one who lives", ("creators",),
+           [(POSIX, "if (in_use || !patience.wait()) return std::nullopt;", "return std::nullopt;")], True),
+    Mutant("portable: nobody guards the name of an anonymous array", ("creators",),
+           [(POSIX, "draft->lose_name();", "{ Draft nameless(std::move(*draft)); ::unlink(posix_only::lock_file(name, subject).c_str()); NDSHM_CRASH_POINT(\"create: reserved\"); nameless.lose_name(); return nameless; }")], True),
     Mutant("portable: create does not look again at the lock file", FIGHT,
            [(POSIX, "if (!posix_only::stands(lock.get())) continue;  // a sweeper removed it before we had it", "")], True),
     Mutant("portable: a child gets all that is open", ("spawn",),

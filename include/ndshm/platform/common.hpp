@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 // common.hpp: the types that every platform file gives to the library and takes from it, and what needs no operating
-// system. Nothing outside platform/ includes it. Includes the standard library alone.
+// system. Nothing outside platform/ includes it. Includes options.hpp.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <ndshm/options.hpp>
 #include <string>
 #include <thread>
 #include <utility>
@@ -13,6 +14,32 @@
 namespace ndshm::detail::os {
 
 enum class Access { read_only, read_write };
+
+/// Owns what a system knows by a number, and closes it; -1 is nothing.
+template <void (*close_number)(int) noexcept>
+class Owned {
+ public:
+  Owned() = default;
+  explicit Owned(int number) noexcept : number_(number) {}
+  Owned(Owned&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  Owned& operator=(Owned&& other) noexcept {
+    Owned(std::move(other)).swap(*this);
+    return *this;
+  }
+  Owned(const Owned&) = delete;
+  Owned& operator=(const Owned&) = delete;
+  ~Owned() { close(); }
+
+  void close() noexcept {
+    if (number_ != -1) close_number(std::exchange(number_, -1));
+  }
+  void swap(Owned& other) noexcept { std::swap(number_, other.number_); }
+  int get() const noexcept { return number_; }
+  explicit operator bool() const noexcept { return number_ != -1; }
+
+ private:
+  int number_ = -1;
+};
 
 /// What an object says it is.
 enum class Kind {
@@ -44,6 +71,7 @@ struct Program {
   std::vector<std::string> arguments{};  ///< without the program's own name
   Variables environment{};               ///< besides, or in place of, this process's; the last one of a name counts
   std::string working_directory{};       ///< empty: this process's
+  int leash = -1;                        ///< a ParentMark's: it ends the child with this process; -1: nothing does
 };
 
 /// Short waits for something that ends by itself soon: first gives the processor away, then sleeps 0.1 ms a turn.

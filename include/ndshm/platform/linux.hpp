@@ -181,7 +181,7 @@ inline std::error_code set_size(int fd, std::size_t bytes) {
                                                                                           : last_error();
 }
 
-inline std::optional<Draft> draft_named(std::string_view, std::size_t bytes, unsigned mode,
+inline std::optional<Draft> draft_named(std::string_view, std::size_t bytes, const CreateOptions& options,
                                         const std::string& subject) {
   Descriptor fd(retry_on_signal([&] { return ::open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); }));
   if (!fd) {
@@ -192,7 +192,7 @@ inline std::optional<Draft> draft_named(std::string_view, std::size_t bytes, uns
     throw refused(last_error(), subject, std::string("O_TMPFILE in ") + directory);
   }
   NDSHM_CRASH_POINT("create: opened");
-  if (::fchmod(fd.get(), static_cast<mode_t>(mode)) != 0) throw refused(last_error(), subject, "fchmod");
+  if (::fchmod(fd.get(), static_cast<mode_t>(options.mode)) != 0) throw refused(last_error(), subject, "fchmod");
   if (const auto error = set_size(fd.get(), bytes)) throw refused(error, subject, "ftruncate");
   NDSHM_CRASH_POINT("create: sized");
   return Draft(std::move(fd));
@@ -212,7 +212,7 @@ inline Draft draft_anonymous(std::size_t bytes, unsigned mode, const std::string
 
 /// Opens the object of that name to look at it, without holding it: who holds an object has to sweep it afterwards.
 /// Nothing where there is none, or none that may be read.
-inline std::optional<Object> peek_named(std::string_view name) {
+inline std::optional<Object> peek_named(std::string_view name, scope) {
   Descriptor fd = linux_only::open_file(file_of(name), Access::read_only);
   if (!fd) return std::nullopt;
   Object object(std::move(fd), Access::read_only, "peek: ");
@@ -225,13 +225,13 @@ inline bool is_held(const Object& object, std::string_view) { return linux_only:
 /// Opens the object of that name and holds it, so that nobody removes it. Nothing where there is none, and where no
 /// process holds it and `kind_of(object)` does not say that it lives on its own: such an object is dead.
 template <class KindOf>
-std::optional<Object> open_named(std::string_view name, Access access, bool any_owner, KindOf kind_of,
+std::optional<Object> open_named(std::string_view name, Access access, const AttachOptions& options, KindOf kind_of,
                                  const std::string& subject) {
   const std::string path = file_of(name);
   const auto open = [&](Descriptor fd) {
     Object object(std::move(fd), access, subject);
     if (!object.is_file()) throw Error(errc::not_a_segment, subject + path + " is not a regular file");
-    if (!any_owner && object.user() != ::geteuid()) {
+    if (options.owner == owner::me && object.user() != ::geteuid()) {
       throw Error(errc::permission_denied,
                   subject + "it belongs to user " + std::to_string(object.user()) + ", this is user " +
                       std::to_string(::geteuid()),

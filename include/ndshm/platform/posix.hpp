@@ -135,13 +135,10 @@ class Object {
   template <class Copy>
   bool copy(std::size_t offset, std::size_t bytes, Access access, Copy copy) const {
     if (offset > size() || bytes > size() - offset) return false;
-    const Mappable mappable(fd_.get(), access);
     try {
-      const boost::interprocess::mapped_region region(mappable, mappable.mode(),
-                                                      static_cast<boost::interprocess::offset_t>(offset), bytes);
-      copy(region.get_address());
+      copy(os::map(fd_.get(), access, bytes, {}, offset).get_address());
       return true;
-    } catch (const boost::interprocess::interprocess_exception&) {
+    } catch (const Error&) {
       return false;
     }
   }
@@ -160,13 +157,18 @@ class Draft {
       : fd_(std::move(fd)), lock_(std::move(lock)), name_(name), lock_path_(std::move(lock_path)) {}
   Draft(Draft&&) = default;
   Draft& operator=(Draft&&) = delete;
-  ~Draft() {
-    if (!lock_ || published_) return;
-    ::shm_unlink(posix_only::object_name(name_).c_str());
-    ::unlink(lock_path_.c_str());
-  }
+  ~Draft() { lose_name(); }
 
   int descriptor() const { return fd_.get(); }
+
+  /// Removes the name, unless it is published: the rest of an anonymous one.
+  void lose_name() noexcept {
+    if (!lock_ || published_) return;
+    ::shm_unlink(posix_only::object_name(name_).c_str());
+    NDSHM_CRASH_POINT("create: nameless");
+    ::unlink(lock_path_.c_str());
+    lock_.close();
+  }
 
   bool publish(std::string_view, const std::string& subject) {
     posix_only::set_mark(lock_.get(), posix_only::Mark::complete, subject);
@@ -206,7 +208,7 @@ inline Descriptor make_object(const std::string& name, std::size_t bytes, unsign
     return fd;
   } catch (const ipc::interprocess_exception& error) {
     if (error.get_error_code() == ipc::already_exists_error) return {};
-    throw refused({error.get_native_error(), std::generic_category()}, subject, "shm_open " + name);
+    throw refused(error_of(error.get_native_error()), subject, "shm_open " + name);
   } catch (const Error&) {
     ::shm_unlink(name.c_str());
     throw;
@@ -215,14 +217,21 @@ inline Descriptor make_object(const std::string& name, std::size_t bytes, unsign
 
 }  // namespace posix_only
 
-inline std::optional<Draft> draft_named(std::string_view name, std::size_t bytes, unsigned mode,
+inline std::optional<Draft> draft_named(std::string_view name, std::size_t bytes, const CreateOptions& options,
                                         const std::string& subject) {
   const std::string path = posix_only::lock_file(name, subject);
+  Patience patience(std::chrono::seconds(1));
   for (;;) {
     Descriptor lock = posix_only::open_lock(path, O_CREAT);
     if (!lock) throw refused(last_error(), subject, "open " + path);
     NDSHM_CRASH_POINT("create: opened");
-    if (!posix_only::try_flock(lock.get(), LOCK_EX)) return std::nullopt;
+    if (!posix_only::try_flock(lock.get(), LOCK_EX)) {
+      // Those who use a segment share it; who makes, removes or only looks for one has it alone, mostly for a moment.
+      const bool in_use =
+          posix_only::mark_of(lock.get()) == posix_only::Mark::complete && posix_only::try_flock(lock.get(), LOCK_SH);
+      if (in_use || !patience.wait()) return std::nullopt;
+      continue;
+    }
     NDSHM_CRASH_POINT("create: locked");
     if (!posix_only::stands(lock.get())) continue;  // a sweeper removed it before we had it
     if (posix_only::open_object(name, Access::read_only)) {
@@ -235,7 +244,7 @@ inline std::optional<Draft> draft_named(std::string_view name, std::size_t bytes
     NDSHM_CRASH_POINT("create: marked");
     Descriptor fd;
     try {
-      fd = posix_only::make_object(posix_only::object_name(name), bytes, mode, subject);
+      fd = posix_only::make_object(posix_only::object_name(name), bytes, options.mode, subject);
     } catch (const Error&) {
       ::unlink(path.c_str());
       throw;
@@ -249,18 +258,19 @@ inline std::optional<Draft> draft_named(std::string_view name, std::size_t bytes
   }
 }
 
+/// It has a name for a moment, guarded like others: what a process leaves that is killed in it is swept.
 inline Draft draft_anonymous(std::size_t bytes, unsigned mode, const std::string& subject) {
   std::random_device random;
   for (;;) {
-    const std::string name = "/ndshm-" + std::to_string(random()) + "-" + std::to_string(random());  // 29 bytes at most
-    Descriptor fd = posix_only::make_object(name, bytes, mode, subject);
-    if (!fd) continue;
-    ::shm_unlink(name.c_str());
-    return {std::move(fd), {}, {}, {}};
+    const std::string name = "anonymous." + std::to_string(random());
+    std::optional<Draft> draft = draft_named(name, bytes, {.mode = mode}, subject);
+    if (!draft) continue;
+    draft->lose_name();
+    return std::move(*draft);
   }
 }
 
-inline std::optional<Object> peek_named(std::string_view name) {
+inline std::optional<Object> peek_named(std::string_view name, scope) {
   const Descriptor lock = posix_only::open_lock(posix_only::lock_file(name, "peek: "), 0);
   // Its maker is not done, or has ended in the middle.
   if (lock && posix_only::mark_of(lock.get()) == posix_only::Mark::making) return std::nullopt;
@@ -275,9 +285,11 @@ inline bool is_held(const Object&, std::string_view name) {
 }
 
 template <class KindOf>
-std::optional<Object> open_named(std::string_view name, Access access, bool any_owner, KindOf kind_of,
+std::optional<Object> open_named(std::string_view name, Access access, const AttachOptions& options, KindOf kind_of,
                                  const std::string& subject) {
-  if (any_owner) throw Error(errc::unsupported, subject + "the portable path attaches this user's segments alone");
+  if (options.owner == owner::anyone) {
+    throw Error(errc::unsupported, subject + "the portable path attaches this user's segments alone");
+  }
   const std::string path = posix_only::lock_file(name, subject);
   Patience patience(std::chrono::milliseconds(50));
   for (;;) {
@@ -295,6 +307,7 @@ std::optional<Object> open_named(std::string_view name, Access access, bool any_
     }
     NDSHM_CRASH_POINT("attach: locked");
     if (!posix_only::stands(lock.get())) continue;
+    if (posix_only::mark_of(lock.get()) != posix_only::Mark::complete) return std::nullopt;  // its maker was killed
     Descriptor fd = posix_only::open_object(name, access);
     if (!fd) {
       if (errno == ENOENT) return std::nullopt;
@@ -302,7 +315,6 @@ std::optional<Object> open_named(std::string_view name, Access access, bool any_
     }
     Object object(std::move(fd), std::move(lock), access, subject);
     if (!idle) return object;
-    if (posix_only::mark_of(object.lock()) != posix_only::Mark::complete) return std::nullopt;
     if (kind_of(object) != Kind::persistent) return std::nullopt;
     if (!posix_only::try_flock(object.lock(), LOCK_SH) || !posix_only::stands(object.lock())) continue;
     return object;

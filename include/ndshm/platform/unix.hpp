@@ -11,24 +11,23 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/interprocess/mapped_region.hpp>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
 #include <ndshm/error.hpp>
-#include <ndshm/platform/common.hpp>
+#include <ndshm/platform/mapping.hpp>
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <utility>
 
 namespace ndshm::detail::os {
 
 /// Where the objects of this library that have a name can be seen, if the system shows them at all.
 inline constexpr const char* directory = "/dev/shm";
 
-inline std::error_code last_error() { return {errno, std::generic_category()}; }
+inline std::error_code error_of(int number) { return {number, std::generic_category()}; }
+inline std::error_code last_error() { return error_of(errno); }
 
 /// Calls until it is not a signal that interrupted it.
 template <class Call>
@@ -59,59 +58,18 @@ inline Error refused(std::error_code os_error, const std::string& subject, std::
   }
 }
 
-/// Owns one file descriptor.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) noexcept : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    Descriptor(std::move(other)).swap(*this);
-    return *this;
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() { close(); }
+inline void close_descriptor(int fd) noexcept { ::close(fd); }
+/// A file descriptor.
+using Descriptor = Owned<close_descriptor>;
 
-  void close() noexcept {
-    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-  }
-  void swap(Descriptor& other) noexcept { std::swap(fd_, other.fd_); }
-  int get() const noexcept { return fd_; }
-  explicit operator bool() const noexcept { return fd_ >= 0; }
-
- private:
-  int fd_ = -1;
-};
-
-/// What Boost.Interprocess maps: a descriptor and how to map it.
-class Mappable {
- public:
-  Mappable(int fd, Access access) : fd_(fd), access_(access) {}
-  boost::interprocess::mapping_handle_t get_mapping_handle() const {
-    boost::interprocess::mapping_handle_t handle{};
-    handle.handle = fd_;
-    handle.is_xsi = false;
-    return handle;
-  }
-  boost::interprocess::mode_t get_mode() const { return mode(); }
-  boost::interprocess::mode_t mode() const {
-    return access_ == Access::read_only ? boost::interprocess::read_only : boost::interprocess::read_write;
-  }
-
- private:
-  int fd_;
-  Access access_;
-};
-
-inline boost::interprocess::mapped_region map(int fd, Access access, std::size_t bytes, const std::string& subject) {
-  const Mappable mappable(fd, access);
-  try {
-    return {mappable, mappable.mode(), 0, bytes};
-  } catch (const boost::interprocess::interprocess_exception& error) {
-    throw refused({error.get_native_error(), std::generic_category()}, subject,
-                  "mapping " + format_bytes(bytes) + " of memory");
-  }
+inline boost::interprocess::mapped_region map(int fd, Access access, std::size_t bytes, const std::string& subject,
+                                              std::size_t offset = 0) {
+  boost::interprocess::mapping_handle_t handle{};
+  handle.handle = fd;
+  handle.is_xsi = false;
+  return map(Mappable(handle, access), offset, bytes, [&](int error) {
+    return refused(error_of(error), subject, "mapping " + format_bytes(bytes) + " of memory");
+  });
 }
 
 inline struct stat status_of(int fd, const std::string& subject) {
@@ -174,7 +132,7 @@ inline std::error_code commit(int fd, std::size_t offset, std::size_t bytes) {
     const int error = ::posix_fallocate(fd, static_cast<off_t>(offset + done), static_cast<off_t>(length));
     if (error == EINTR) continue;
     if (error == EOPNOTSUPP) break;
-    if (error != 0) return {error, std::generic_category()};
+    if (error != 0) return error_of(error);
     done += length;
   }
 #else

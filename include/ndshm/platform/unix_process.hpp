@@ -288,13 +288,12 @@ class SpawnPlan {
   }
 
   std::error_code run(pid_t& pid, const std::string& path, char* const* arguments, char* const* environment) const {
-    return {::posix_spawnp(&pid, path.c_str(), &actions_, &attributes_, arguments, environment),
-            std::generic_category()};
+    return error_of(::posix_spawnp(&pid, path.c_str(), &actions_, &attributes_, arguments, environment));
   }
 
  private:
   void require(int error, std::string_view call) const {
-    if (error != 0) throw refused({error, std::generic_category()}, subject_, call);
+    if (error != 0) throw refused(error_of(error), subject_, call);
   }
 
   const std::string& subject_;

@@ -183,7 +183,7 @@ class Socket {
   }
 
   Error refused_by_socket(std::string_view call, int error, std::size_t bytes) const {
-    const std::error_code code(error, std::generic_category());
+    const std::error_code code = error_of(error);
     switch (error) {
       case EPIPE:
       case ECONNRESET:

@@ -111,8 +111,8 @@ class ParentMark {
   int watched() const noexcept { return watched_.get(); }
   /// In a forked child, which must not hold what only the parent may hold.
   void is_the_parents() noexcept { held_.close(); }
-  /// Sees to it that a child ends with this process even if it does not look: there is nothing of that kind.
-  static void take_along(int, const std::string&) {}
+  /// What ends a child with this process even if it does not look: there is nothing of that kind.
+  static constexpr int leash() { return -1; }
 
  private:
   Descriptor watched_;
@@ -170,7 +170,7 @@ inline void end_with(int watched, std::uint64_t parent, const std::string& subje
   pthread_t thread{};
   const int error = ::pthread_create(&thread, nullptr, unix_only::end_with_parent, &argument);
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (error != 0) throw refused({error, std::generic_category()}, subject, "pthread_create");
+  if (error != 0) throw refused(error_of(error), subject, "pthread_create");
   ::pthread_detach(thread);
   if (unix_only::watcher_threads++ == 0) {
     ::pthread_atfork(nullptr, nullptr, [] { unix_only::watcher_threads = 0; });

@@ -4,28 +4,31 @@
 //
 // A file mapping can be opened by its name from the moment in which it is made, so the elements lie in one with a name
 // that nobody can guess, and the segment's own name belongs to a second one of a few bytes, the sign, which says what
-// the first one is called. It is made when the elements are complete. Whoever holds a segment has both open; the kernel
-// removes each with its last handle, however the processes end. Making and reading signs is done under a mutex of the
-// same name, which the kernel takes from a process that ends: a sign that is not finished is nobody's.
+// the first one is called. It is made when the elements are complete, and counts from the moment on in which its last
+// word is written. Whoever holds a segment has both open; the kernel removes each with its last handle, however the
+// processes end. So there is no lock that a process could take with it, and nobody ever waits for a creator. All names
+// lie in the namespace of the session (`Local\`), or of the machine (`Global\`).
 //
 // Different from linux.hpp: nothing outlives its last process (no lifetime::persistent); memory is always committed,
 // so that reserve::lazy does not make room for arrays larger than memory and page file, but pages are still made on
 // first touch; nobody can tell which names there are; only the user who made a segment can attach it.
-// Sources: CreateFileMapping, MapViewOfFile, DuplicateHandle, "Kernel object namespaces", "Mutex objects" of the
-// Windows documentation.
+// Sources: CreateFileMapping, MapViewOfFile, DuplicateHandle, "Kernel object namespaces" of the Windows
+// documentation.
 #pragma once
 
 #include <ndshm/platform/windows_base.hpp>
 // After windows.h.
+#include <ndshm/platform/mapping.hpp>
 #include <ndshm/platform/windows_process.hpp>
 #include <ndshm/platform/windows_wait.hpp>
 
 #include <algorithm>
 #include <array>
-#include <boost/interprocess/mapped_region.hpp>
+#include <atomic>
 #include <boost/uuid/random_generator.hpp>
 #include <boost/uuid/uuid_io.hpp>
 #include <chrono>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <ndshm/detail/crash_point.hpp>
@@ -44,35 +47,15 @@ inline constexpr bool can_list = false;
 inline constexpr const char* directory = "the page file";
 inline constexpr std::size_t max_name_bytes = 200;
 
-/// What Boost.Interprocess maps: a handle and how to map it.
-class Mappable {
- public:
-  Mappable(int number, Access access) : number_(number), access_(access) {}
-  boost::interprocess::mapping_handle_t get_mapping_handle() const {
-    boost::interprocess::mapping_handle_t result{};
-    result.handle = handle_of(number_);
-    result.is_shm = true;
-    return result;
-  }
-  boost::interprocess::mode_t get_mode() const { return mode(); }
-  boost::interprocess::mode_t mode() const {
-    return access_ == Access::read_only ? boost::interprocess::read_only : boost::interprocess::read_write;
-  }
-
- private:
-  int number_;
-  Access access_;
-};
-
 inline boost::interprocess::mapped_region map(int number, Access access, std::size_t bytes,
                                               const std::string& subject) {
-  const Mappable mappable(number, access);
-  try {
-    return {mappable, mappable.mode(), 0, bytes};
-  } catch (const boost::interprocess::interprocess_exception& error) {
-    throw refused(windows_only::error_of(static_cast<DWORD>(error.get_native_error())), subject,
-                  "mapping " + format_bytes(bytes) + " of memory");
-  }
+  boost::interprocess::mapping_handle_t handle{};
+  handle.handle = handle_of(number);
+  handle.is_shm = true;
+  return map(Mappable(handle, access), 0, bytes, [&](int error) {
+    return refused(windows_only::error_of(static_cast<DWORD>(error)), subject,
+                   "mapping " + format_bytes(bytes) + " of memory");
+  });
 }
 
 namespace windows_only {
@@ -169,47 +152,22 @@ namespace windows_only {
 
 /// The object that belongs to a segment's name.
 struct Sign {
-  static constexpr std::array<char, 8> right_magic{'N', 'D', 'S', 'H', 'M', 's', 'g', 'n'};
-  std::array<char, 8> magic;  // written last
+  static constexpr std::uint64_t right_magic = 0x4E44'5348'4D73'676E;
+  std::uint64_t magic;  // written last; 0 until then
   std::array<wchar_t, 64> memory;
 };
 
-enum class Scope { session, machine };
-
-inline std::wstring object_name(Scope scope, std::wstring_view kind, std::string_view name) {
-  return std::wstring(scope == Scope::session ? L"Local\\" : L"Global\\").append(kind).append(wide(name));
+inline std::wstring object_name(scope where, std::wstring_view kind, std::string_view name) {
+  return std::wstring(where == scope::session ? L"Local\\" : L"Global\\").append(kind).append(wide(name));
 }
 
-inline std::wstring sign_name(Scope scope, std::string_view name) { return object_name(scope, L"ndshm.", name); }
+inline std::wstring sign_name(scope where, std::string_view name) { return object_name(where, L"ndshm.", name); }
 
-/// Keeps others from making or reading the sign of that name.
-class NameLock {
- public:
-  NameLock(Scope scope, std::string_view name, const std::string& subject) {
-    OwnerOnly owner(subject);
-    const std::wstring mutex = object_name(scope, L"ndshm-lock.", name);
-    mutex_ = Descriptor(::CreateMutexW(owner.get(), FALSE, mutex.c_str()));
-    if (!mutex_) throw refused(last_error(), subject, "CreateMutex " + narrow(mutex));
-    constexpr DWORD limit = 1000;  // ms, for what takes microseconds
-    const DWORD got = ::WaitForSingleObject(mutex_.handle(), limit);
-    if (got == WAIT_OBJECT_0 || got == WAIT_ABANDONED) return;
-    if (got == WAIT_FAILED) throw refused(last_error(), subject, "WaitForSingleObject");
-    throw Error(errc::timed_out, subject + "another process has had the name locked for 1 s",
-                "is that process suspended?");
-  }
-  NameLock(const NameLock&) = delete;
-  NameLock& operator=(const NameLock&) = delete;
-  ~NameLock() { ::ReleaseMutex(mutex_.handle()); }
-
- private:
-  Descriptor mutex_;
-};
-
-/// Opens a segment by its name; under the lock of that name. Nothing where there is none that is complete.
-inline std::optional<Object> open_by_sign(Scope scope, std::string_view name, Access access,
+/// Opens a segment by its name. Nothing where there is none that is complete.
+inline std::optional<Object> open_by_sign(std::string_view name, Access access, const AttachOptions& options,
                                           const std::string& subject) {
-  const std::wstring path = sign_name(scope, name);
-  Descriptor sign(::OpenFileMappingW(FILE_MAP_READ, FALSE, path.c_str()));
+  const std::wstring path = sign_name(options.scope, name);
+  Descriptor sign(::OpenFileMappingW(FILE_MAP_READ | READ_CONTROL, FALSE, path.c_str()));
   if (!sign) {
     if (::GetLastError() == ERROR_FILE_NOT_FOUND) return std::nullopt;
     if (::GetLastError() == ERROR_INVALID_HANDLE) {
@@ -219,15 +177,17 @@ inline std::optional<Object> open_by_sign(Scope scope, std::string_view name, Ac
   }
   const View view(sign.handle(), FILE_MAP_READ);
   if (view.get() == nullptr) throw refused(last_error(), subject, "MapViewOfFile " + narrow(path));
-  Sign said{};
-  if (view.size() < sizeof said) throw Error(errc::not_a_segment, subject + "the name belongs to a stranger's memory");
-  std::memcpy(&said, view.get(), sizeof said);
-  if (said.magic == decltype(said.magic){}) return std::nullopt;  // its maker ended before it was finished
-  if (said.magic != Sign::right_magic) {
+  auto& published = *static_cast<Sign*>(view.get());
+  const std::uint64_t magic =
+      view.size() < sizeof(Sign) ? 1 : std::atomic_ref(published.magic).load(std::memory_order_acquire);
+  if (magic == 0) return std::nullopt;  // its maker is not done, or has ended in the middle
+  if (magic != Sign::right_magic) {
     throw Error(errc::not_a_segment, subject + "the name belongs to a stranger's memory");
   }
-  said.memory.back() = L'\0';
-  Descriptor memory(::OpenFileMappingW(rights(access), FALSE, said.memory.data()));
+  if (options.owner == owner::me) require_own(sign.handle(), subject);  // it says where the elements are
+  auto memory_name = published.memory;
+  memory_name.back() = L'\0';
+  Descriptor memory(::OpenFileMappingW(rights(access), FALSE, memory_name.data()));
   if (!memory) {
     if (::GetLastError() == ERROR_FILE_NOT_FOUND) return std::nullopt;  // its last holder is just ending
     throw refused(last_error(), subject, "OpenFileMapping");
@@ -240,34 +200,26 @@ inline std::optional<Object> open_by_sign(Scope scope, std::string_view name, Ac
 /// An object that nobody else can see yet.
 class Draft {
  public:
-  Draft(Descriptor memory, std::wstring name) : memory_(std::move(memory)), name_(std::move(name)) {}
+  /// `name` is that of the memory, in the namespace `where`; an anonymous one has none.
+  Draft(std::wstring name, scope where, std::size_t bytes, unsigned mode, const std::string& subject)
+      : name_(std::move(name)), where_(where) {
+    if (mode != 0600) {
+      throw Error(errc::unsupported, subject + "on Windows only the user who made an array can attach it",
+                  "leave the mode away");
+    }
+    memory_ = make_memory(bytes, name_, subject);
+    if (!memory_) throw refused(last_error(), subject, "CreateFileMapping of " + format_bytes(bytes));
+  }
   int descriptor() const { return memory_.get(); }
 
   /// Gives it the name, complete as it is; false when the name is taken.
   bool publish(std::string_view name, const std::string& subject) {
-    using namespace windows_only;
-    constexpr Scope scope = Scope::session;
-    const NameLock lock(scope, name, subject);
-    NDSHM_CRASH_POINT("create: locked");
-    OwnerOnly owner(subject);
-    const std::wstring path = sign_name(scope, name);
-    Descriptor sign(
-        ::CreateFileMappingW(INVALID_HANDLE_VALUE, owner.get(), PAGE_READWRITE, 0, sizeof(Sign), path.c_str()));
-    if (!sign) {
-      if (::GetLastError() == ERROR_INVALID_HANDLE) return false;  // another kind of object has it
-      throw refused(last_error(), subject, "CreateFileMapping " + narrow(path));
+    Patience patience(std::chrono::seconds(1));
+    for (;;) {
+      if (make_sign(name, subject)) return true;
+      // Where nobody is alive the sign is being made, or the process that had it is just ending.
+      if (is_alive(name, subject) || !patience.wait()) return false;
     }
-    if (::GetLastError() == ERROR_ALREADY_EXISTS) return false;
-    NDSHM_CRASH_POINT("create: signed");
-    const View view(sign.handle(), FILE_MAP_READ | FILE_MAP_WRITE);
-    if (view.get() == nullptr) throw refused(last_error(), subject, "MapViewOfFile " + narrow(path));
-    Sign said{};
-    std::copy(name_.begin(), name_.end(), said.memory.begin());
-    std::memcpy(view.get(), &said, sizeof said);
-    said.magic = Sign::right_magic;
-    std::memcpy(view.get(), &said.magic, sizeof said.magic);
-    sign_ = std::move(sign);
-    return true;
   }
 
   Object finish(const std::string& subject) && {
@@ -275,45 +227,70 @@ class Draft {
   }
 
  private:
+  static Descriptor make_memory(std::size_t bytes, const std::wstring& name, const std::string& subject) {
+    const auto size = static_cast<std::uint64_t>(bytes);
+    return Descriptor(::CreateFileMappingW(INVALID_HANDLE_VALUE, windows_only::this_user(subject).nobody_else(),
+                                           PAGE_READWRITE, static_cast<DWORD>(size >> 32), static_cast<DWORD>(size),
+                                           name.empty() ? nullptr : name.c_str()));
+  }
+
+  /// False where there is a sign already.
+  bool make_sign(std::string_view name, const std::string& subject) {
+    using windows_only::Sign;
+    const std::wstring path = windows_only::sign_name(where_, name);
+    Descriptor sign = make_memory(sizeof(Sign), path, subject);
+    if (!sign) {
+      if (::GetLastError() == ERROR_INVALID_HANDLE) return false;  // another kind of object has it
+      throw refused(last_error(), subject, "CreateFileMapping " + windows_only::narrow(path));
+    }
+    if (::GetLastError() == ERROR_ALREADY_EXISTS) return false;
+    NDSHM_CRASH_POINT("create: signed");
+    const windows_only::View view(sign.handle(), FILE_MAP_READ | FILE_MAP_WRITE);
+    if (view.get() == nullptr) throw refused(last_error(), subject, "MapViewOfFile " + windows_only::narrow(path));
+    auto& said = *static_cast<Sign*>(view.get());
+    std::copy(name_.begin(), name_.end(), said.memory.begin());
+    NDSHM_CRASH_POINT("create: named");
+    std::atomic_ref(said.magic).store(Sign::right_magic, std::memory_order_release);
+    sign_ = std::move(sign);
+    return true;
+  }
+
+  /// Whether a segment has the name, or something that is none of ours.
+  bool is_alive(std::string_view name, const std::string& subject) const {
+    try {
+      return windows_only::open_by_sign(name, Access::read_only, {.scope = where_}, subject).has_value();
+    } catch (const Error&) {
+      return true;
+    }
+  }
+
+  std::wstring name_;
+  scope where_;
   Descriptor memory_;
-  std::wstring name_;  // of the memory; empty for an anonymous one
   Descriptor sign_;
 };
 
-namespace windows_only {
-
-inline Draft make_draft(std::wstring name, std::size_t bytes, unsigned mode, const std::string& subject) {
-  if (mode != 0600) {
-    throw Error(errc::unsupported, subject + "on Windows only the user who made an array can attach it",
-                "leave the mode away");
-  }
-  OwnerOnly owner(subject);
-  const auto size = static_cast<std::uint64_t>(bytes);
-  Descriptor memory(::CreateFileMappingW(INVALID_HANDLE_VALUE, owner.get(), PAGE_READWRITE,
-                                         static_cast<DWORD>(size >> 32), static_cast<DWORD>(size),
-                                         name.empty() ? nullptr : name.c_str()));
-  if (!memory) throw refused(last_error(), subject, "CreateFileMapping of " + format_bytes(bytes));
-  return {std::move(memory), std::move(name)};
-}
-
-}  // namespace windows_only
-
-inline std::optional<Draft> draft_named(std::string_view, std::size_t bytes, unsigned mode,
+inline std::optional<Draft> draft_named(std::string_view, std::size_t bytes, const CreateOptions& options,
                                         const std::string& subject) {
+  if (options.scope == scope::machine && !windows_only::may_name_globally()) {
+    throw Error(
+        errc::permission_denied,
+        subject + "a name for all sessions takes the privilege SeCreateGlobalPrivilege, which this user has not",
+        "run it as a service or as an administrator, or use scope::session; attaching takes no privilege");
+  }
   const std::string unique = boost::uuids::to_string(boost::uuids::random_generator()());
-  return windows_only::make_draft(windows_only::object_name(windows_only::Scope::session, L"ndshm-data.", unique),
-                                  bytes, mode, subject);
+  return Draft(windows_only::object_name(options.scope, L"ndshm-data.", unique), options.scope, bytes, options.mode,
+               subject);
 }
 
 inline Draft draft_anonymous(std::size_t bytes, unsigned mode, const std::string& subject) {
-  return windows_only::make_draft({}, bytes, mode, subject);
+  return {{}, {}, bytes, mode, subject};
 }
 
 /// Opens the object of that name to look at it. Nothing where there is none, or none that may be read.
-inline std::optional<Object> peek_named(std::string_view name) {
+inline std::optional<Object> peek_named(std::string_view name, scope where) {
   try {
-    const windows_only::NameLock lock(windows_only::Scope::session, name, "peek: ");
-    return windows_only::open_by_sign(windows_only::Scope::session, name, Access::read_only, "peek: ");
+    return windows_only::open_by_sign(name, Access::read_only, {.scope = where}, "peek: ");
   } catch (const Error& error) {
     if (error.condition() == errc::permission_denied) return std::nullopt;
     throw;
@@ -324,9 +301,9 @@ inline std::optional<Object> peek_named(std::string_view name) {
 inline bool is_held(const Object&, std::string_view) { return true; }
 
 template <class KindOf>
-std::optional<Object> open_named(std::string_view name, Access access, bool, KindOf, const std::string& subject) {
-  const windows_only::NameLock lock(windows_only::Scope::session, name, subject);
-  return windows_only::open_by_sign(windows_only::Scope::session, name, access, subject);
+std::optional<Object> open_named(std::string_view name, Access access, const AttachOptions& options, KindOf,
+                                 const std::string& subject) {
+  return windows_only::open_by_sign(name, access, options, subject);
 }
 
 namespace windows_only {
@@ -379,10 +356,10 @@ inline Object open_process_descriptor(std::uint64_t pid, int number, Access acce
                                     subject);
 }
 
-/// Nothing is ever left to sweep: the kernel removes what nobody has open.
+/// Nothing is ever left to sweep: the kernel removes what nobody has open, so what has the name is alive.
 template <class KindOf>
-Swept sweep_named(std::string_view name, KindOf) {
-  return peek_named(name) ? Swept::kept : Swept::absent;
+Swept sweep_named(std::string_view, KindOf) {
+  return Swept::kept;
 }
 
 inline std::vector<std::string> names() { return {}; }

@@ -11,6 +11,7 @@
 #endif
 #include <windows.h>  // before Boost, which declares some of it by itself
 
+#include <aclapi.h>
 #include <sddl.h>
 
 #include <cstddef>
@@ -21,40 +22,21 @@
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <type_traits>
-#include <utility>
 #include <vector>
 
 namespace ndshm::detail::os {
 
 /// A kernel handle as the rest of the library knows it: Windows promises that 32 bits of it are enough.
-inline int number_of(HANDLE handle) { return static_cast<int>(static_cast<INT_PTR>(HandleToLong(handle))); }
+inline int number_of(HANDLE handle) { return static_cast<int>(HandleToLong(handle)); }
 inline HANDLE handle_of(int number) { return LongToHandle(number); }
+inline void close_descriptor(int number) noexcept { ::CloseHandle(handle_of(number)); }
 
-/// Owns one kernel handle.
-class Descriptor {
+/// A kernel handle.
+class Descriptor : public Owned<close_descriptor> {
  public:
   Descriptor() = default;
-  explicit Descriptor(HANDLE handle) noexcept : fd_(handle == nullptr ? -1 : number_of(handle)) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    Descriptor(std::move(other)).swap(*this);
-    return *this;
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() { close(); }
-
-  void close() noexcept {
-    if (fd_ != -1) ::CloseHandle(handle_of(std::exchange(fd_, -1)));
-  }
-  void swap(Descriptor& other) noexcept { std::swap(fd_, other.fd_); }
-  int get() const noexcept { return fd_; }
-  HANDLE handle() const noexcept { return handle_of(fd_); }
-  explicit operator bool() const noexcept { return fd_ != -1; }
-
- private:
-  int fd_ = -1;  // INVALID_HANDLE_VALUE
+  explicit Descriptor(HANDLE handle) noexcept : Owned(handle == nullptr ? -1 : number_of(handle)) {}
+  HANDLE handle() const noexcept { return handle_of(get()); }
 };
 
 namespace windows_only {
@@ -107,20 +89,6 @@ inline std::error_code error_of(DWORD code) {
   return {static_cast<int>(code), category};
 }
 
-/// Lets in the user whom this process belongs to, and nobody else.
-class OwnerOnly {
- public:
-  explicit OwnerOnly(const std::string& subject);
-  OwnerOnly(const OwnerOnly&) = delete;
-  OwnerOnly& operator=(const OwnerOnly&) = delete;
-  ~OwnerOnly() = default;
-  SECURITY_ATTRIBUTES* get() noexcept { return &attributes_; }
-
- private:
-  Local<void> descriptor_;
-  SECURITY_ATTRIBUTES attributes_{};
-};
-
 }  // namespace windows_only
 
 inline std::error_code last_error() { return windows_only::error_of(::GetLastError()); }
@@ -150,31 +118,72 @@ inline Error refused(std::error_code os_error, const std::string& subject, std::
 
 namespace windows_only {
 
-inline OwnerOnly::OwnerOnly(const std::string& subject) {
-  HANDLE token = nullptr;
-  if (::OpenProcessToken(::GetCurrentProcess(), TOKEN_QUERY, &token) == 0) {
-    throw refused(last_error(), subject, "OpenProcessToken");
+/// The user whom this process belongs to, and the rule that lets in that one and nobody else.
+class User {
+ public:
+  explicit User(const std::string& subject) {
+    HANDLE opened = nullptr;
+    if (::OpenProcessToken(::GetCurrentProcess(), TOKEN_QUERY, &opened) == 0) {
+      throw refused(last_error(), subject, "OpenProcessToken");
+    }
+    const Descriptor token(opened);
+    DWORD bytes = 0;
+    ::GetTokenInformation(token.handle(), TokenUser, nullptr, 0, &bytes);
+    token_user_.resize(bytes);
+    if (::GetTokenInformation(token.handle(), TokenUser, token_user_.data(), bytes, &bytes) == 0) {
+      throw refused(last_error(), subject, "GetTokenInformation");
+    }
+    wchar_t* text = nullptr;
+    if (::ConvertSidToStringSidW(id(), &text) == 0) throw refused(last_error(), subject, "ConvertSidToStringSid");
+    const Local<wchar_t> owner(text);
+    const std::wstring rule = L"O:" + std::wstring(text) + L"D:P(A;;GA;;;" + text + L")";
+    void* descriptor = nullptr;
+    if (::ConvertStringSecurityDescriptorToSecurityDescriptorW(rule.c_str(), SDDL_REVISION_1, &descriptor, nullptr) ==
+        0) {
+      throw refused(last_error(), subject, "ConvertStringSecurityDescriptorToSecurityDescriptor");
+    }
+    descriptor_.reset(descriptor);
+    nobody_else_ = {sizeof nobody_else_, descriptor, FALSE};
   }
-  const Descriptor owner(token);
-  DWORD bytes = 0;
-  ::GetTokenInformation(token, TokenUser, nullptr, 0, &bytes);
-  std::vector<std::byte> buffer(bytes);
-  if (::GetTokenInformation(token, TokenUser, buffer.data(), bytes, &bytes) == 0) {
-    throw refused(last_error(), subject, "GetTokenInformation");
-  }
-  wchar_t* user = nullptr;
-  if (::ConvertSidToStringSidW(reinterpret_cast<const TOKEN_USER*>(buffer.data())->User.Sid, &user) == 0) {
-    throw refused(last_error(), subject, "ConvertSidToStringSid");
-  }
-  const Local<wchar_t> text(user);
-  const std::wstring rule = L"D:P(A;;GA;;;" + std::wstring(user) + L")";
-  void* descriptor = nullptr;
-  if (::ConvertStringSecurityDescriptorToSecurityDescriptorW(rule.c_str(), SDDL_REVISION_1, &descriptor, nullptr) ==
-      0) {
-    throw refused(last_error(), subject, "ConvertStringSecurityDescriptorToSecurityDescriptor");
-  }
-  descriptor_.reset(descriptor);
-  attributes_ = {sizeof attributes_, descriptor, FALSE};
+  PSID id() const noexcept { return reinterpret_cast<const TOKEN_USER*>(token_user_.data())->User.Sid; }
+  SECURITY_ATTRIBUTES* nobody_else() noexcept { return &nobody_else_; }
+
+ private:
+  std::vector<std::byte> token_user_;
+  Local<void> descriptor_;
+  SECURITY_ATTRIBUTES nobody_else_{};
+};
+
+inline User& this_user(const std::string& subject) {
+  static User user(subject);
+  return user;
+}
+
+/// Throws errc::permission_denied where another user made the object. Needs a handle with READ_CONTROL.
+inline void require_own(HANDLE object, const std::string& subject) {
+  PSID owner = nullptr;
+  PSECURITY_DESCRIPTOR found = nullptr;
+  const DWORD error = ::GetSecurityInfo(object, SE_KERNEL_OBJECT, OWNER_SECURITY_INFORMATION, &owner, nullptr, nullptr,
+                                        nullptr, &found);
+  if (error != ERROR_SUCCESS) throw refused(error_of(error), subject, "GetSecurityInfo");
+  const Local<void> freed(found);
+  if (owner != nullptr && ::EqualSid(owner, this_user(subject).id()) != 0) return;
+  throw Error(errc::permission_denied, subject + "it belongs to another user",
+              "attach with {.owner = ndshm::owner::anyone} where you trust that user");
+}
+
+/// Whether this process may make names that every session sees. The system lets session 0, where services run, and
+/// those who have the privilege.
+inline bool may_name_globally() {
+  DWORD session = 0;
+  if (::ProcessIdToSessionId(::GetCurrentProcessId(), &session) != 0 && session == 0) return true;
+  HANDLE opened = nullptr;
+  if (::OpenProcessToken(::GetCurrentProcess(), TOKEN_QUERY, &opened) == 0) return false;
+  const Descriptor token(opened);
+  PRIVILEGE_SET needed{1, PRIVILEGE_SET_ALL_NECESSARY, {}};
+  BOOL has = FALSE;
+  return ::LookupPrivilegeValueW(nullptr, L"SeCreateGlobalPrivilege", &needed.Privilege[0].Luid) != 0 &&
+         ::PrivilegeCheck(token.handle(), &needed, &has) != 0 && has != FALSE;
 }
 
 }  // namespace windows_only

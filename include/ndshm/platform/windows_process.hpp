@@ -2,12 +2,12 @@
 // windows_process.hpp: child processes of Windows, for process.hpp and spawn.hpp. Nothing outside platform/ includes
 // it.
 //
-// A child is told in NDSHM_REPORT=parent:handle,handle,…,report which handles it was given, the last one being that of
-// a pipe through which it reports an exception. The variable, and with it all that starts with NDSHM_, counts only in
-// a child of that very parent. Handles have the same values in the child; only those that were handed over are
-// inherited (PROC_THREAD_ATTRIBUTE_HANDLE_LIST).
-// Sources: CreateProcess, UpdateProcThreadAttribute, CreateToolhelp32Snapshot, "Parsing C++ command-line arguments" of
-// the Windows documentation.
+// A child is told in NDSHM_REPORT=parent:time:handle,handle,…,report which handles it was given, the last one being
+// that of a pipe through which it reports an exception. The variable, and with it all that starts with NDSHM_, counts
+// only in a child of that very parent, which was started at that time. Handles have the same values in the child; only
+// those that were handed over are inherited (PROC_THREAD_ATTRIBUTE_HANDLE_LIST). Sources: CreateProcess,
+// UpdateProcThreadAttribute, CreateToolhelp32Snapshot, "Parsing C++ command-line arguments" of the Windows
+// documentation.
 #pragma once
 
 #include <ndshm/platform/windows_base.hpp>
@@ -69,6 +69,16 @@ void for_each_thread(DWORD pid, Use use) {
       use(thread.handle());
     }
   }
+}
+
+/// When a process was started, in the units of FILETIME; 0 where the system does not tell.
+inline std::uint64_t start_time(HANDLE process) {
+  FILETIME started{};
+  FILETIME ended{};
+  FILETIME in_kernel{};
+  FILETIME in_user{};
+  if (::GetProcessTimes(process, &started, &ended, &in_kernel, &in_user) == 0) return 0;
+  return std::uint64_t{started.dwHighDateTime} << 32 | started.dwLowDateTime;
 }
 
 /// The process that started this one; 0 where the system does not tell.
@@ -150,24 +160,36 @@ namespace windows_only {
 
 inline constexpr const char* report_variable = "NDSHM_REPORT";
 
+/// Whether this process was started by the one of that id which was started at that time. One that has ended meanwhile
+/// is believed to be it.
+inline bool is_parent(DWORD pid, std::uint64_t started) {
+  if (pid != parent_id()) return false;
+  const Descriptor process(::OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, pid));
+  return !process || start_time(process.handle()) == started;
+}
+
 /// What this process was given, the report pipe last; empty when it was not started by spawn_child.
 inline const std::vector<int>& given_handles() {
   static const std::vector<int> handles = [] {
-    std::vector<int> found;
     const char* const value = std::getenv(report_variable);
-    if (value == nullptr) return found;
+    if (value == nullptr) return std::vector<int>{};
+    const char* at = value;
     const char* const end = value + std::string_view(value).size();
-    DWORD parent = 0;
-    const char* at = std::from_chars(value, end, parent).ptr;
-    while (at != end) {
-      int number = 0;
-      const auto [next, error] = std::from_chars(at + 1, end, number);
-      if (error != std::errc{}) return std::vector<int>{};
-      found.push_back(number);
-      at = next;
+    bool good = true;
+    const auto number = [&]<class Number>(Number result, std::string_view separators) {
+      const auto [next, error] = std::from_chars(at, end, result);
+      good = good && error == std::errc{} && (next == end || separators.find(*next) != std::string_view::npos);
+      at = next == end ? end : next + 1;
+      return result;
+    };
+    const DWORD parent = number(DWORD{}, ":");
+    const std::uint64_t started = number(std::uint64_t{}, ":");
+    std::vector<int> found;
+    while (good && at != end) found.push_back(number(int{}, ","));
+    if (!good || !is_parent(parent, started)) return std::vector<int>{};
+    for (const int handle : found) {
+      if (handle != -1) ::SetHandleInformation(handle_of(handle), HANDLE_FLAG_INHERIT, 0);
     }
-    if (parent != parent_id()) return std::vector<int>{};
-    for (const int number : found) ::SetHandleInformation(handle_of(number), HANDLE_FLAG_INHERIT, 0);
     return found;
   }();
   return handles;
@@ -296,25 +318,34 @@ inline std::wstring find_program(const Program& program, const std::string& subj
   return found;
 }
 
-/// The list of handles that a child inherits.
-class HandleList {
+/// What a child inherits: these handles and no others. A job other than nullptr has it from its first moment on.
+class Inheritance {
  public:
-  HandleList(std::vector<HANDLE>& handles, const std::string& subject) {
+  Inheritance(std::vector<HANDLE>& handles, HANDLE job, const std::string& subject) : job_(job) {
+    const DWORD count = job == nullptr ? 1 : 2;
     SIZE_T bytes = 0;
-    ::InitializeProcThreadAttributeList(nullptr, 1, 0, &bytes);
+    ::InitializeProcThreadAttributeList(nullptr, count, 0, &bytes);
     memory_.resize(bytes);
-    if (::InitializeProcThreadAttributeList(get(), 1, 0, &bytes) == 0 ||
-        ::UpdateProcThreadAttribute(get(), 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, handles.data(),
-                                    handles.size() * sizeof(HANDLE), nullptr, nullptr) == 0) {
-      throw refused(last_error(), subject, "UpdateProcThreadAttribute");
+    if (::InitializeProcThreadAttributeList(get(), count, 0, &bytes) == 0) {
+      throw refused(last_error(), subject, "InitializeProcThreadAttributeList");
     }
+    const auto add = [&](DWORD_PTR attribute, HANDLE* list, std::size_t length) {
+      if (::UpdateProcThreadAttribute(get(), 0, attribute, list, length * sizeof(HANDLE), nullptr, nullptr) != 0)
+        return;
+      const std::error_code error = last_error();
+      ::DeleteProcThreadAttributeList(get());
+      throw refused(error, subject, "UpdateProcThreadAttribute");
+    };
+    add(PROC_THREAD_ATTRIBUTE_HANDLE_LIST, handles.data(), handles.size());
+    if (job != nullptr) add(PROC_THREAD_ATTRIBUTE_JOB_LIST, &job_, 1);
   }
-  HandleList(const HandleList&) = delete;
-  HandleList& operator=(const HandleList&) = delete;
-  ~HandleList() { ::DeleteProcThreadAttributeList(get()); }
+  Inheritance(const Inheritance&) = delete;
+  Inheritance& operator=(const Inheritance&) = delete;
+  ~Inheritance() { ::DeleteProcThreadAttributeList(get()); }
   LPPROC_THREAD_ATTRIBUTE_LIST get() { return reinterpret_cast<LPPROC_THREAD_ATTRIBUTE_LIST>(memory_.data()); }
 
  private:
+  HANDLE job_;  // read when the child is started
   std::vector<std::byte> memory_;
 };
 
@@ -329,7 +360,8 @@ inline HANDLE inheritable(HANDLE handle, std::vector<Descriptor>& copies, const 
 
 }  // namespace windows_only
 
-/// Starts a program with these descriptors and the standard streams, and nothing else of this process.
+/// Starts a program with these descriptors (-1: none in that place) and the standard streams, and nothing else of this
+/// process.
 /// Throws errc::not_found, permission_denied or system_error when it cannot be started.
 inline Child spawn_child(const Program& program, std::span<const int> descriptors, const std::string& subject) {
   using namespace windows_only;
@@ -344,14 +376,15 @@ inline Child spawn_child(const Program& program, std::span<const int> descriptor
 
   std::vector<Descriptor> copies;
   std::vector<HANDLE> list;
-  std::string told = std::to_string(process_id());
+  std::string told = std::to_string(process_id()) + ":" + std::to_string(start_time(::GetCurrentProcess()));
   char separator = ':';
-  const auto hand_over = [&](HANDLE handle) {
-    list.push_back(inheritable(handle, copies, subject));
-    told.append(1, std::exchange(separator, ',')).append(std::to_string(number_of(list.back())));
+  const auto hand_over = [&](int descriptor) {
+    if (descriptor != -1) list.push_back(inheritable(handle_of(descriptor), copies, subject));
+    told.append(1, std::exchange(separator, ','))
+        .append(std::to_string(descriptor == -1 ? -1 : number_of(list.back())));
   };
-  for (const int descriptor : descriptors) hand_over(handle_of(descriptor));
-  hand_over(own_writing.handle());
+  for (const int descriptor : descriptors) hand_over(descriptor);
+  hand_over(own_writing.get());
 
   STARTUPINFOEXW start{};
   start.StartupInfo.cb = sizeof start;
@@ -365,8 +398,8 @@ inline Child spawn_child(const Program& program, std::span<const int> descriptor
     *place = inheritable(stream, copies, subject);
     list.push_back(*place);
   }
-  HandleList handles(list, subject);
-  start.lpAttributeList = handles.get();
+  Inheritance inheritance(list, program.leash == -1 ? nullptr : handle_of(program.leash), subject);
+  start.lpAttributeList = inheritance.get();
 
   std::wstring line;
   append_argument(line, wide(program.path));

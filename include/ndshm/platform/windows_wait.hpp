@@ -15,7 +15,7 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <thread>
+#include <utility>
 #include <vector>
 
 namespace ndshm::detail::os {
@@ -117,8 +117,8 @@ inline void listen(const Bell& bell) {
   bell.hush();
 }
 
-/// What a child needs to notice the end of the process that makes this, and what ends a child that does not notice
-/// anything: a job that the system closes with this process.
+/// What ends the children that are started with its leash together with this process, or with this object: a job that
+/// the system closes with its last handle, which nobody else has.
 class ParentMark {
  public:
   ParentMark() = default;
@@ -129,38 +129,18 @@ class ParentMark {
     if (::SetInformationJobObject(job_.handle(), JobObjectExtendedLimitInformation, &limits, sizeof limits) == 0) {
       throw refused(last_error(), subject, "SetInformationJobObject");
     }
-    HANDLE self = nullptr;
-    if (::DuplicateHandle(::GetCurrentProcess(), ::GetCurrentProcess(), ::GetCurrentProcess(), &self, SYNCHRONIZE,
-                          FALSE, 0) == 0) {
-      throw refused(last_error(), subject, "DuplicateHandle");
-    }
-    watched_ = Descriptor(self);
   }
-  int watched() const noexcept { return watched_.get(); }
+  /// Nothing has to be watched.
+  static constexpr int watched() { return -1; }
   void is_the_parents() noexcept {}
-  /// Ends that child with this process, or with this object.
-  void take_along(int process, const std::string& subject) const {
-    if (::AssignProcessToJobObject(job_.handle(), handle_of(process)) == 0 &&
-        !windows_only::is_signalled(handle_of(process))) {
-      throw refused(last_error(), subject, "AssignProcessToJobObject");
-    }
-  }
+  int leash() const noexcept { return job_.get(); }
 
  private:
-  Descriptor watched_;
   Descriptor job_;
 };
 
-/// Ends this process, at once and whatever it is doing, when the process behind the descriptor ends. Costs a thread.
-inline void end_with(int watched, std::uint64_t, const std::string& subject) {
-  const auto end_with_parent = [](void* parent) -> DWORD {
-    ::WaitForSingleObject(parent, INFINITE);
-    ::TerminateProcess(::GetCurrentProcess(), windows_only::killed_code);
-    return 0;
-  };
-  const Descriptor thread(::CreateThread(nullptr, 0, end_with_parent, handle_of(watched), 0, nullptr));
-  if (!thread) throw refused(last_error(), subject, "CreateThread");
-}
+/// The leash of the parent's ParentMark sees to that.
+inline void end_with(int, std::uint64_t, const std::string&) {}
 
 /// There is no fork that they could stand in the way of.
 inline std::size_t count_watchers() { return 0; }
