@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
-// attach_by_handle_reader.cpp: attaches the arrays whose handles come line by line on standard input, and doubles their
-// elements in place. Started by attach_by_handle_owner.
+// attach_by_handle_reader.cpp: attaches the arrays whose handles are its arguments, and doubles their elements in
+// place. Started by attach_by_handle_owner.
 #include <iostream>
 #include <ndshm/ndshm.hpp>
-#include <string>
 
-int main() try {
-  for (std::string line; std::getline(std::cin, line);) {
-    const auto handle = ndshm::Handle::parse(line);  // strict: a damaged line throws, and never reaches memory
+int main(int argc, char** argv) try {
+  for (int i = 1; i < argc; ++i) {
+    const auto handle = ndshm::Handle::parse(argv[i]);  // strict: a damaged text throws, and never reaches memory
     std::cout << "reader: " << handle << "\n";
 
     // Dynamic: any strides, so that views are taken as well. A type or rank other than these two would throw.

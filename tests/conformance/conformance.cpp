@@ -162,27 +162,6 @@ void require_same_header(const ndshm::npy::Header& numpy, const ndshm::npy::Head
   require(numpy.shape == ours.shape, "the shapes differ");
 }
 
-using Shape = std::vector<std::size_t>;
-
-/// All indices of a shape, in C order.
-std::vector<Shape> all_indices(const Shape& shape) {
-  std::size_t size = 1;
-  for (const std::size_t extent : shape) size *= extent;
-  std::vector<Shape> indices(size, Shape(shape.size()));
-  for (std::size_t element = 0; element < size; ++element) {
-    std::size_t rest = element;
-    for (std::size_t axis = shape.size(); axis-- > 0; rest /= shape[axis]) indices[element][axis] = rest % shape[axis];
-  }
-  return indices;
-}
-
-template <class Numbers>
-std::string joined(const Numbers& numbers) {
-  std::string text;
-  for (const auto number : numbers) text += (text.empty() ? "" : ",") + std::to_string(number);
-  return text;
-}
-
 /// Whether another program can open an anonymous array: through /proc/PID/fd/N.
 #if defined(__linux__) && !defined(NDSHM_PORTABLE_POSIX)
 constexpr bool anonymous_arrays_have_a_path = true;
@@ -267,8 +246,7 @@ class Conformance {
       auto array = named ? ndshm::create<T, N, L>("conformance-" + std::to_string(::getpid()), shape)
                          : ndshm::create<T, N, L>(shape);
       const std::vector<Shape> indices = all_indices(shape);
-      for (std::size_t i = 0; i < indices.size(); ++i)
-        set_pattern(array.element(indices[i].begin(), indices[i].end()), seed, i);
+      fill(array, indices, seed);
 
       const std::string file = scratch_.file("numpy.npy");
       const auto answer = numpy_.ask({"array", key, order, joined(shape), std::to_string(seed), array.path(), file});

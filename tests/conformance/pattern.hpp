@@ -11,7 +11,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <string>
 #include <type_traits>
+#include <vector>
 
 #include "types.hpp"
 
@@ -86,6 +88,34 @@ bool has_pattern(const T& object, std::uint64_t seed, std::uint64_t element) {
   T copy = object;
   visit_scalars(copy, compare);
   return same;
+}
+
+using Shape = std::vector<std::size_t>;
+
+/// All indices of a shape, in C order.
+inline std::vector<Shape> all_indices(const Shape& shape) {
+  std::size_t size = 1;
+  for (const std::size_t extent : shape) size *= extent;
+  std::vector<Shape> indices(size, Shape(shape.size()));
+  for (std::size_t element = 0; element < size; ++element) {
+    std::size_t rest = element;
+    for (std::size_t axis = shape.size(); axis-- > 0; rest /= shape[axis]) indices[element][axis] = rest % shape[axis];
+  }
+  return indices;
+}
+
+template <class Numbers>
+std::string joined(const Numbers& numbers) {
+  std::string text;
+  for (const auto number : numbers) text += (text.empty() ? "" : ",") + std::to_string(number);
+  return text;
+}
+
+template <class Array>
+void fill(Array& array, const std::vector<Shape>& indices, std::uint64_t seed) {
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    set_pattern(array.element(indices[i].begin(), indices[i].end()), seed, i);
+  }
 }
 
 }  // namespace conformance

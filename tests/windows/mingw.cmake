@@ -6,7 +6,7 @@ set(CMAKE_SYSTEM_NAME Windows)
 set(CMAKE_SYSTEM_PROCESSOR x86_64)
 set(CMAKE_CXX_COMPILER x86_64-w64-mingw32-g++-posix)
 find_program(NDSHM_WINE NAMES wine64 wine PATHS /usr/lib/wine)
-set(CMAKE_CROSSCOMPILING_EMULATOR "${NDSHM_WINE}")
+set(CMAKE_CROSSCOMPILING_EMULATOR sh "${CMAKE_CURRENT_LIST_DIR}/wine.sh" "${NDSHM_WINE}")
 set(CMAKE_CXX_FLAGS_INIT -Wa,-mbig-obj)
 set(CMAKE_EXE_LINKER_FLAGS_INIT -static) # programs that need no library of the compiler's
 find_program(NDSHM_LLD ld.lld)

@@ -192,3 +192,18 @@ TEST_CASE("without the privilege for it a name for all sessions is refused in wo
   set_privilege(L"SeCreateGlobalPrivilege", true);
   CHECK(ndshm::create<int>(unique_name(), {3}, {.scope = scope::machine}).size() == 3);
 }
+
+TEST_CASE("what Windows has not is an error that says what to do") {
+  const std::string name = unique_name();
+  CHECK_ERROR((ndshm::create<int>(name, {3}, {.lifetime = ndshm::lifetime::persistent})), errc::unsupported,
+              "write the array to a file");
+  CHECK_ERROR((ndshm::create<int>(name, {3}, {.mode = 0644})), errc::unsupported, "leave the mode away");
+  const auto array = ndshm::create<int>(name, {3});
+  CHECK_ERROR(array.path(), errc::unsupported, "as files");
+  CHECK_ERROR(ndshm::list(), errc::unsupported, "ndshm::exists(name)");
+  CHECK(ndshm::sweep() == 0);
+  auto anonymous = ndshm::create<int>({3});
+  CHECK_ERROR(anonymous.freeze(), errc::unsupported, "as_read_only()");
+  CHECK_ERROR(ndshm::send(3, anonymous.handle()), errc::unsupported, "the text of array.handle()");
+  CHECK_ERROR((ndshm::receive<int, 1>(3)), errc::unsupported, "the text of array.handle()");
+}
