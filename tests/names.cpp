@@ -107,4 +107,5 @@ TEST_CASE("waiting for a name ends when it comes, or when the time is over") {
   CHECK((ndshm::attach<const int, 1>(name, {.timeout = 60s}))(999) == 7);
   maker.kill();
   maker.wait();
+  ndshm::sweep();
 }

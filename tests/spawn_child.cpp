@@ -61,11 +61,15 @@ void fill() {
 void try_to_write() {
   const ndshm::Handle handle = ndshm::inherited(0);
   require(handle.is_read_only(), "the handle grants writing");
-  try {
-    ndshm::attach<double, 1>(handle);
-    throw std::runtime_error("attached for writing");
-  } catch (const ndshm::Error& error) {
-    require(error.condition() == ndshm::errc::read_only, error.what());
+  std::string text = handle.to_string();
+  const std::string forged = text.replace(text.rfind("ro"), 2, "rw");
+  for (const ndshm::Handle& each : {handle, ndshm::Handle::parse(forged)}) {
+    try {
+      ndshm::attach<double, 1>(each);
+      throw std::runtime_error("attached for writing");
+    } catch (const ndshm::Error& error) {
+      require(error.condition() == ndshm::errc::read_only, error.what());
+    }
   }
   const auto array = ndshm::attach<const double, 1>(handle);
   require(array(1) == 2, "the parent's value is not there");
@@ -77,6 +81,10 @@ void try_to_write() {
   const auto page = reinterpret_cast<std::uintptr_t>(array.data()) / 4096 * 4096;
   void* const start = reinterpret_cast<void*>(page);  // NOLINT(performance-no-int-to-ptr)
   require(::mprotect(start, 4096, PROT_READ | PROT_WRITE) != 0, "the array was made writable");
+#elif !defined(NDSHM_TEST_POSIX)
+  const HANDLE memory = LongToHandle(handle.place().descriptor);
+  require(::MapViewOfFile(memory, FILE_MAP_READ, 0, 0, 0) != nullptr, "cannot be mapped");
+  require(::MapViewOfFile(memory, FILE_MAP_WRITE, 0, 0, 0) == nullptr, "mapped for writing");
 #endif
 }
 

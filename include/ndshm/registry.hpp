@@ -57,7 +57,7 @@ inline std::vector<SegmentInfo> list() {
   return result;
 }
 
-/// Whether attach(name) would find a segment: one that a process holds, or a persistent one.
+/// Whether attach(name, {.scope = where}) would find a segment: one that a process holds, or a persistent one.
 /// Throws errc::invalid_name, not_a_segment, damaged or incompatible.
 inline bool exists(std::string_view name, scope where = scope::session) {
   const std::string subject = detail::subject("exists", name);

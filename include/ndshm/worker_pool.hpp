@@ -81,10 +81,9 @@ struct RunReport {
   std::size_t done = 0;
   std::size_t failed = 0;
   std::vector<TaskFailure> failures;  ///< of the first RunOptions::max_failures that failed, in the order of the jobs
-  std::size_t cancelled =
-      0;  ///< tasks that were never begun, because of cancel(); 1 more where the jobs cannot be counted
-  std::vector<std::size_t> done_by;  ///< how many of them each worker did
-  std::size_t replaced = 0;          ///< workers that died and were replaced
+  std::size_t cancelled = 0;          ///< never begun, because of cancel(); 1 more where the jobs cannot be counted
+  std::vector<std::size_t> done_by;   ///< how many of them each worker did
+  std::size_t replaced = 0;           ///< workers that died and were replaced
   std::chrono::nanoseconds elapsed{0};
 
   /// Every task was done.

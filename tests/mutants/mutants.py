@@ -13,6 +13,9 @@ UNIX = "platform/unix.hpp"
 UNIX_PROCESS = "platform/unix_process.hpp"
 UNIX_SOCKET = "platform/unix_socket.hpp"
 UNIX_WAIT = "platform/unix_wait.hpp"
+WINDOWS = "platform/windows.hpp"
+WINDOWS_BASE = "platform/windows_base.hpp"
+WINDOWS_PROCESS = "platform/windows_process.hpp"
 
 
 @dataclasses.dataclass
@@ -21,6 +24,7 @@ class Mutant:
     test: tuple  # the test program and its arguments
     changes: list  # (header, text, what takes its place)
     portable: bool = False
+    windows: bool = False
 
 
 FIGHT = ("torture", "random", "30000", "5")
@@ -333,6 +337,36 @@ MUTANTS = [
            [(UNIX_PROCESS, "if (fd < first || (::fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0) continue;", "if (fd >= 0) continue;")], True),
     Mutant("portable: a grandchild that keeps the pipe holds up wait_for", ("spawn",),
            [(UNIX_PROCESS, "watching && readable_means_ended() ? left : std::min(left, slice)", "left + 0 * slice")], True),
+
+    # ---- Windows --------------------------------------------------------------------------------------------------
+    Mutant("windows: a child inherits every handle that can be inherited", ("spawn",),
+           [(WINDOWS_PROCESS, "CREATE_UNICODE_ENVIRONMENT | EXTENDED_STARTUPINFO_PRESENT", "CREATE_UNICODE_ENVIRONMENT")], windows=True),
+    Mutant("windows: workers are in no job", ("worker_program",),
+           [(WINDOWS_PROCESS, "if (job != nullptr) add(PROC_THREAD_ATTRIBUTE_JOB_LIST, &job_, 1);", "")], windows=True),
+    Mutant("windows: variables of another parent are believed", ("spawn",),
+           [(WINDOWS_PROCESS, "if (pid != parent_id()) return false;", "")], windows=True),
+    Mutant("windows: variables of an earlier process of that id are believed", ("spawn",),
+           [(WINDOWS_PROCESS, "return !process || start_time(process.handle()) == started;", "return true;")], windows=True),
+    Mutant("windows: the variables of a child reach its children", ("spawn",),
+           [(WINDOWS_PROCESS, 'if (!text.starts_with(L"NDSHM_") && equals', "if (equals")], windows=True),
+    Mutant("windows: what a child was given reaches its children", ("spawn",),
+           [(WINDOWS_PROCESS, "if (handle != -1) ::SetHandleInformation(handle_of(handle), HANDLE_FLAG_INHERIT, 0);", "")], windows=True),
+    Mutant("windows: a read-only handle is sent as it is", ("spawn",),
+           [(WINDOWS, "  if (access == Access::read_only) {\n    HANDLE weaker", "  if (false) {\n    HANDLE weaker")], windows=True),
+    Mutant("windows: what is open for reading only is mapped for writing", ("spawn",),
+           [(WINDOWS, "if (access == Access::read_write && View(handle.handle(), FILE_MAP_READ | FILE_MAP_WRITE).get() == nullptr &&", "if (false &&")], windows=True),
+    Mutant("windows: a sign counts before it is finished", ("windows_names",),
+           [(WINDOWS, "if (magic == 0) return std::nullopt;", "")], windows=True),
+    Mutant("windows: strangers' memory is taken for a sign", ("windows_names",),
+           [(WINDOWS, "if (magic != Sign::right_magic) {", "if (false) {")], windows=True),
+    Mutant("windows: segments of other users are attached unasked", ("windows_names",),
+           [(WINDOWS, "if (options.owner == owner::me) require_own", "if (false) require_own")], windows=True),
+    Mutant("windows: others may open a segment", ("windows_names",),
+           [(WINDOWS_BASE, "noexcept { return &nobody_else_; }", "noexcept { return nullptr; }")], windows=True),
+    Mutant("windows: a name for all sessions is not asked the privilege for", ("windows_names",),
+           [(WINDOWS, "options.scope == scope::machine && !windows_only::may_name_globally()", "false")], windows=True),
+    Mutant("windows: a name that is taken is given again", ("names",),
+           [(WINDOWS, "if (::GetLastError() == ERROR_ALREADY_EXISTS) return false;", "")], windows=True),
 
     # ---- pools ----------------------------------------------------------------------------------------------------
     Mutant("a claim is not written down by who claims next", WORKERS, [

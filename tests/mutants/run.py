@@ -5,7 +5,8 @@
     run.py [--only TEXT] [--cxx g++] [--jobs 2]
 
 A mutant is a change of a private copy of the headers: text that stands there exactly once, and what takes its place. It
-is killed when its test fails, crashes or does not end. A mutant that survives means that a check is not tested.
+is killed when its test fails, crashes or does not end. A mutant that survives means that a check is not tested. Those of
+Windows need what the preset windows-mingw needs.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from mutants import MUTANTS
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 INCLUDE = TESTS.parent / "include"
 SECONDS = 120  # far more than any of the tests needs
+WINE = shutil.which("wine64", path=os.environ["PATH"] + ":/usr/lib/wine")
 
 
 def copy_with(mutant, folder):
@@ -96,6 +98,48 @@ def try_out(cxx, mutant):
         return "killed: " + ("; ".join(broken) if broken else next((s for s in lines if "FAILED" in s), lines[-1] if lines else "crash")), True
 
 
+class WindowsTree:
+    """A private copy of the project, built for Windows, in which one mutant after the other is tried."""
+
+    def __init__(self, folder):
+        root = TESTS.parent
+        self.root = folder / "project"
+        shutil.copytree(root, self.root, ignore=lambda at, _: ["build", ".git"] if pathlib.Path(at) == root else [])
+        self.run("cmake", "--preset", "windows-mingw", "-DCMAKE_CXX_FLAGS=-Wa,-mbig-obj -w")
+
+    def run(self, *command):
+        environment = os.environ | {"WINEPREFIX": str(self.root / "build" / "windows-mingw" / "wine"), "WINEDEBUG": "-all"}
+        return subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, errors="replace")
+
+    def try_out(self, mutant):
+        before = {}
+        for name, old, new in mutant.changes:
+            path = self.root / "include" / "ndshm" / name
+            before[path] = path.read_text()
+            if before[path].count(old) != 1:
+                sys.exit(f"{mutant.name}: this stands {before[path].count(old)} times in {name}, not once:\n{old}")
+            path.write_text(before[path].replace(old, new))
+        try:
+            test = mutant.test[0]
+            targets = [f"test_{test}"] + ([f"{test}_child"] if (TESTS / f"{test}_child.cpp").exists() else [])
+            built = self.run("cmake", "--build", "--preset", "windows-mingw", "--target", *targets)
+            if built.returncode != 0:
+                return "DOES NOT COMPILE\n" + built.stdout[-2000:], False
+            done = self.run("timeout", str(SECONDS), "sh", "tests/windows/wine.sh", WINE,
+                            f"build/windows-mingw/tests/test_{test}.exe")
+            if done.returncode == 124:
+                return "killed: the test does not end", True
+            if done.returncode == 0:
+                return "SURVIVED", False
+            lines = [line.strip() for line in done.stdout.splitlines()]
+            return "killed: " + next((line for line in lines if "FAILED:" in line), "crash"), True
+        finally:
+            for path, text in before.items():
+                path.write_text(text)
+            # What a broken library leaves running.
+            self.run(str(pathlib.Path(WINE).with_name("wineserver")), "-k")
+
+
 VIOLATIONS = ("live segments removed", "names bound to another segment", "half-built segments seen", "unexpected errors",
               "leaked after a sweep", "names left by clean exits without kills", "dead segments attached")
 
@@ -106,14 +150,25 @@ def main():
     parser.add_argument("--cxx", default="g++")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
-    chosen = [m for m in MUTANTS if arguments.only in m.name]
-    catch_main(arguments.cxx)
+    chosen = [m for m in MUTANTS if arguments.only in m.name and not m.windows]
+    for_windows = [m for m in MUTANTS if arguments.only in m.name and m.windows]
     alive = 0
+
+    def report(mutant, story, killed):
+        nonlocal alive
+        print(f"{mutant.name:58} {mutant.test[0]:17} {story}", flush=True)
+        alive += not killed
+
+    if for_windows:
+        with tempfile.TemporaryDirectory() as name:
+            tree = WindowsTree(pathlib.Path(name))
+            for mutant in for_windows:
+                report(mutant, *tree.try_out(mutant))
+    catch_main(arguments.cxx)
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         for mutant, (story, killed) in zip(chosen, pool.map(lambda m: try_out(arguments.cxx, m), chosen)):
-            print(f"{mutant.name:58} {mutant.test[0]:17} {story}", flush=True)
-            alive += not killed
-    print(f"{len(chosen) - alive} passed, {alive} failed")
+            report(mutant, story, killed)
+    print(f"{len(chosen) + len(for_windows) - alive} passed, {alive} failed")
     return 1 if alive else 0
 
 

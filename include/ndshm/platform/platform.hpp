@@ -2,6 +2,7 @@
 // platform.hpp: picks the one platform file, and says what each of them has to provide in ndshm::detail::os. Only
 // platform/ includes headers of an operating system.
 //
+//   has_fork, has_persistence, can_list, max_name_bytes   what the system can do
 //   Object             an open memory object: size(), read(), write(), map(), freeze(), descriptor()
 //   Draft              an object that nobody else can attach yet; publish() gives it its name, complete as it is
 //   draft_named()      starts one; nothing where the name is known to be taken by then

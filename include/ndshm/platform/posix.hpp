@@ -9,7 +9,7 @@
 // go of both when the process ends. The lock file says whether the object is ours: its first byte is written before the
 // object is made. Weaker than linux.hpp: the lock belongs to a descriptor, so a program that closes descriptors it does
 // not own lets go of its arrays; other users cannot attach; the clock of attach's time-out is looked at every 5 ms.
-// Sources: shm_open(3p), flock(2), sysexits of macOS: PSHMNAMLEN is 31.
+// Sources: shm_open(3p), flock(2), xnu, bsd/kern/posix_shm.c: PSHMNAMLEN is 31.
 #pragma once
 
 #include <dirent.h>

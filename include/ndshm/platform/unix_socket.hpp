@@ -98,7 +98,7 @@ class Socket {
     ::setsockopt(fd_, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
   }
 #endif
-#if defined(MSG_CMSG_CLOEXEC)
+#if defined(MSG_CMSG_CLOEXEC) && !defined(NDSHM_PORTABLE_POSIX)  // macOS has none
   static constexpr int close_on_exec = MSG_CMSG_CLOEXEC;
 #else
   static constexpr int close_on_exec = 0;

@@ -7,7 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's, for ::kill and the masks
-#if defined(__linux__)
+#if defined(__linux__) && !defined(NDSHM_PORTABLE_POSIX)
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -147,9 +147,10 @@ inline void* end_with_parent(void* argument) {
 }  // namespace unix_only
 
 /// Ends this process, at once and whatever it is doing, when the process behind the descriptor ends. Costs a thread
-/// that sleeps; it takes no lock and handles no signal, so that forking beside it is harmless.
+/// that sleeps; it takes no lock and handles no signal, so that forking beside it is harmless. On the portable path a
+/// process that stands still (SIGSTOP) ends when it is let go on.
 inline void end_with(int watched, std::uint64_t parent, const std::string& subject) {
-#if defined(__linux__)
+#if defined(__linux__) && !defined(NDSHM_PORTABLE_POSIX)
   // A stopped process cannot end itself. This signal comes when the thread that started it ends, with its process or
   // before it, and does nothing to a process that is not stopped.
   ::prctl(PR_SET_PDEATHSIG, SIGCONT);
