@@ -61,9 +61,12 @@ void fill() {
 void try_to_write() {
   const ndshm::Handle handle = ndshm::inherited(0);
   require(handle.is_read_only(), "the handle grants writing");
-  std::string text = handle.to_string();
-  const std::string forged = text.replace(text.rfind("ro"), 2, "rw");
-  for (const ndshm::Handle& each : {handle, ndshm::Handle::parse(forged)}) {
+  std::vector<ndshm::Handle> handles{handle};
+#if !defined(NDSHM_PORTABLE_POSIX)  // there the descriptor was not opened anew
+  std::string forged = handle.to_string();
+  handles.push_back(ndshm::Handle::parse(forged.replace(forged.rfind("ro"), 2, "rw")));
+#endif
+  for (const ndshm::Handle& each : handles) {
     try {
       ndshm::attach<double, 1>(each);
       throw std::runtime_error("attached for writing");

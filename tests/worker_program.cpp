@@ -29,6 +29,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr const char* owner_variable = "WORKER_PROGRAM_OWNER";
+constexpr const char* kept_variable = "WORKER_PROGRAM_KEPT";
 
 std::filesystem::path child_program() {
   return ndshm::this_program()
@@ -154,12 +155,14 @@ TEST_CASE("a program that is no worker, or one for other types, is an error in w
 
 TEST_CASE("an owner", "[.][child]") {
   const auto pids = ndshm::create<std::uint64_t>(std::getenv(owner_variable), {3});
-  WorkerPool<int, int> pool(3, program("hold", {pids.handle()}));
+  WorkerPool<int, int> pool(3, WorkerProgram{child_program(), {"hold", std::getenv(kept_variable)}, {pids.handle()}});
   pool.run(numbers(3));  // none of which ends
 }
 
-TEST_CASE("when the owner is killed its worker programs end, whatever they are doing") {
+TEST_CASE("when the owner is killed its worker programs end, whatever they are doing, but not what they started") {
   const std::string name = unique_name("owner");
+  const std::string kept = unique_name("kept");
+  set_variable(kept_variable, kept.c_str());
   set_variable(owner_variable, name.c_str());
   ndshm::Process owner = ndshm::spawn(ndshm::this_program(), {"an owner"});
   std::uint64_t stopped = 0;
@@ -178,5 +181,10 @@ TEST_CASE("when the owner is killed its worker programs end, whatever they are d
 #endif
   // Only the workers hold the array now.
   while (ndshm::exists(name)) std::this_thread::yield();
+  CHECK(ndshm::exists(kept));
+  {
+    const auto end = ndshm::create<int>(kept + "e", {1});
+    while (ndshm::exists(kept)) std::this_thread::yield();
+  }
   ndshm::sweep();
 }

@@ -5,6 +5,7 @@
 #endif
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <ndshm/ndshm.hpp>
 #include <stdexcept>
@@ -33,11 +34,16 @@ int count_runs() {
   });
 }
 
-/// Says who it is, and never ends its task.
-int hold() {
+/// Says who it is, and never ends its task. One of them starts a program before, which makes an array of that name.
+int hold(const std::string& name) {
   auto pids = ndshm::attach<std::uint64_t, 1>(ndshm::inherited(0));
   const std::size_t index = ndshm::this_worker().index;
   return ndshm::work([&](int) {
+    ndshm::Process program;
+    if (index == 0) {
+      program = ndshm::spawn(ndshm::this_program(), {"keep", name});
+      ndshm::attach<const int, 1>(name, {.timeout = std::chrono::seconds(60)});
+    }
     std::atomic_ref(pids(index)).store(this_process());
     wait_for_ever();
     return 0;
@@ -60,7 +66,13 @@ int main(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "";
   if (what == "add_rows") return add_rows();
   if (what == "count_runs") return count_runs();
-  if (what == "hold") return hold();
+  if (what == "hold") return hold(argv[2]);
+  if (what == "keep") {
+    const std::string name = argv[2];
+    const auto array = ndshm::create<int>(name, {1});
+    ndshm::attach<const int, 1>(name + "e", {.timeout = std::chrono::seconds(60)});  // which tells it to end
+    return 0;
+  }
   if (what == "misbehave") return misbehave();
   if (what == "other_type") return ndshm::work([](double i) { return i; });
   if (what == "index") {

@@ -106,7 +106,7 @@ class Process {
   const ExitStatus* poll();
 
   /// Waits at most `limit`: nullptr when the child still runs then. Woken by its end where the system can do that
-  /// (Linux); elsewhere it is noticed within 20 ms.
+  /// (Linux, Windows); elsewhere it is noticed within 20 ms.
   const ExitStatus* wait_for(std::chrono::nanoseconds limit);
 
   /// Sends SIGKILL, unless the child has been reaped. wait() then tells the signal.

@@ -7,7 +7,6 @@
 // one process each segment is mapped once per kind of access.
 #pragma once
 
-#include <boost/interprocess/mapped_region.hpp>
 #include <boost/uuid/random_generator.hpp>
 #include <chrono>
 #include <cstddef>
@@ -262,9 +261,9 @@ auto with_free_name(const std::string& name, const std::string& subject, Attempt
     if (swept == Swept::kept) {
       if (auto result = attempt()) return result;
       throw Error(errc::already_exists,
-                  subject + "the name belongs to a segment that lives, or to a file that is not one",
-                  "attach it, use create_or_attach, or take another name; ndshm::remove(" + in_quotes(name) +
-                      ") ends a persistent one");
+                  subject + "the name belongs to a segment that lives or is being made, or to what is not a segment",
+                  "attach it, use create_or_attach, or take another name" +
+                      (os::has_persistence ? "; ndshm::remove(" + in_quotes(name) + ") ends a persistent one" : ""));
     }
     if (swept == Swept::absent && !patience.wait()) {
       throw Error(errc::already_exists, subject + "the name belongs to a segment that another process is making");

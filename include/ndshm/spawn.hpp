@@ -36,16 +36,15 @@ struct SpawnOptions {
 /// Starts another program. `program` is a path, or a name without a slash that is looked up in PATH; `arguments` come
 /// behind it; `handles` are what the child gets as inherited(0), inherited(1), …. Named arrays are attached by their
 /// names: keep them until the child has them. Anonymous ones are handed over here and now, each as one descriptor of
-/// the child's; that of a handle which grants reading only is opened for reading only (Linux), so that no mapping of it
-/// can be made writable.
-/// Throws errc::not_found, permission_denied or system_error when the program cannot be started, stale_handle when a
-/// handle's array is gone, invalid_argument for text that no program can be given, unsupported where the system has no
-/// working directory for children.
+/// the child's; that of a handle which grants reading only is opened for reading only (Linux, Windows), so that no
+/// mapping of it can be made writable. Throws errc::not_found, permission_denied or system_error when the program
+/// cannot be started, stale_handle when a handle's array is gone, invalid_argument for text that no program can be
+/// given, unsupported where the system has no working directory for children.
 [[nodiscard]] Process spawn(const std::filesystem::path& program, const std::vector<std::string>& arguments = {},
                             const std::vector<Handle>& handles = {}, const SpawnOptions& options = {});
 
 /// The path of the program that this process runs, to start it again. Throws errc::unsupported where the system does
-/// not tell (Linux and macOS do).
+/// not tell (Linux, macOS and Windows do).
 inline std::filesystem::path this_program() { return detail::os::program_path("this_program: "); }
 
 /// How many handles this process was given by the spawn() that started it; 0 when none did.

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
-// dump.cpp: writes segments into files, byte by byte, for systems on which no other program can open them: one of every
-// element type in both orders. Behind each header and elements comes a line for numpy_side.py in FOLDER/requests, which
-// says what NumPy has to find in the file. Usage: dump FOLDER
+// dump.cpp: writes whole segments into files, byte by byte, for systems on which no other program can open them: one of
+// every element type in both orders, with and without a name. A line for numpy_side.py in FOLDER/requests says what
+// NumPy has to find in each. Usage: dump FOLDER
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <ndshm/ndshm.hpp>
+#include <stdexcept>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -48,18 +49,19 @@ class Dump {
     const std::uint64_t seed = 1000 + count_++;
     Shape shape{3, 1, 4};
     shape.resize(N);
-    auto array = ndshm::create<T, N, L>(shape);
+    const bool named = count_ % 2 == 0;
+    const std::string name = "dump-" + std::to_string(ndshm::detail::os::process_id());
+    auto array = named ? ndshm::create<T, N, L>(name, shape) : ndshm::create<T, N, L>(shape);
     fill(array, all_indices(shape), seed);
 
-    // A mapping starts at a page, and the elements follow within the first.
-    constexpr std::uintptr_t page = 4096;
-    const auto* const data = reinterpret_cast<const char*>(array.data());
-    const char* const start = data - reinterpret_cast<std::uintptr_t>(data) % page;
-    const std::string name = std::to_string(count_) + ".npy";
-    std::ofstream file(folder_ / name, std::ios::binary);
-    file.write(start, data - start);
-    file.write(data, static_cast<std::streamsize>(array.nbytes()));
-    requests_ << "array\t" << key << '\t' << order << '\t' << joined(shape) << '\t' << seed << '\t' << name
+    namespace os = ndshm::detail::os;
+    const os::Object object = named ? *os::peek_named(name, ndshm::scope::session)
+                                    : os::open_descriptor(array.handle().place().descriptor, os::Access::read_only, {});
+    std::vector<char> bytes(object.size());
+    if (!object.read(0, bytes.data(), bytes.size())) throw std::runtime_error("cannot read a segment");
+    const std::string path = std::to_string(count_) + ".npy";
+    std::ofstream(folder_ / path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    requests_ << "array\t" << key << '\t' << order << '\t' << joined(shape) << '\t' << seed << '\t' << path
               << "\tnumpy.npy\n";
   }
 

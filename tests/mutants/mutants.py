@@ -16,6 +16,7 @@ UNIX_WAIT = "platform/unix_wait.hpp"
 WINDOWS = "platform/windows.hpp"
 WINDOWS_BASE = "platform/windows_base.hpp"
 WINDOWS_PROCESS = "platform/windows_process.hpp"
+WINDOWS_WAIT = "platform/windows_wait.hpp"
 
 
 @dataclasses.dataclass
@@ -328,7 +329,10 @@ MUTANTS = [
     Mutant("portable: what is not complete is looked at", ("creators",),
            [(POSIX, "if (posix_only::mark_of(lock.get()) != posix_only::Mark::complete) return std::nullopt;", "")], True),
     Mutant("portable: create takes who only looks for one who lives", ("creators",),
-           [(POSIX, "if (in_use || !patience.wait()) return std::nullopt;", "return std::nullopt;")], True),
+           [(POSIX, "    if (!patience.wait()) return false;\n", "    return false;\n")], True),
+    Mutant("portable: sweep takes who only looks for one who lives", ("creators",),
+           [(POSIX, "if (!posix_only::lock_alone(lock.get())) return Swept::kept;",
+             "if (!posix_only::try_flock(lock.get(), LOCK_EX)) return Swept::kept;")], True),
     Mutant("portable: nobody guards the name of an anonymous array", ("creators",),
            [(POSIX, "draft->lose_name();", "{ Draft nameless(std::move(*draft)); ::unlink(posix_only::lock_file(name, subject).c_str()); NDSHM_CRASH_POINT(\"create: reserved\"); nameless.lose_name(); return nameless; }")], True),
     Mutant("portable: create does not look again at the lock file", FIGHT,
@@ -360,13 +364,19 @@ MUTANTS = [
     Mutant("windows: strangers' memory is taken for a sign", ("windows_names",),
            [(WINDOWS, "if (magic != Sign::right_magic) {", "if (false) {")], windows=True),
     Mutant("windows: segments of other users are attached unasked", ("windows_names",),
-           [(WINDOWS, "if (options.owner == owner::me) require_own", "if (false) require_own")], windows=True),
+           [(WINDOWS, "require_own(sign.handle(), subject);", "")], windows=True),
+    Mutant("windows: one's own sign may lead to memory of other users", ("windows_names",),
+           [(WINDOWS, "require_own(memory.handle(), subject);", "")], windows=True),
     Mutant("windows: others may open a segment", ("windows_names",),
            [(WINDOWS_BASE, "noexcept { return &nobody_else_; }", "noexcept { return nullptr; }")], windows=True),
     Mutant("windows: a name for all sessions is not asked the privilege for", ("windows_names",),
            [(WINDOWS, "options.scope == scope::machine && !windows_only::may_name_globally()", "false")], windows=True),
     Mutant("windows: a name that is taken is given again", ("names",),
-           [(WINDOWS, "if (::GetLastError() == ERROR_ALREADY_EXISTS) return false;", "")], windows=True),
+           [(WINDOWS, "if (error.value() == ERROR_ALREADY_EXISTS) return false;", "")], windows=True),
+    Mutant("windows: text that is not UTF-8 becomes other text", ("windows_names",),
+           [(WINDOWS_BASE, "MB_ERR_INVALID_CHARS", "0")], windows=True),
+    Mutant("windows: what a worker starts is in the pool's job", ("worker_program",),
+           [(WINDOWS_WAIT, " | JOB_OBJECT_LIMIT_SILENT_BREAKAWAY_OK", "")], windows=True),
 
     # ---- pools ----------------------------------------------------------------------------------------------------
     Mutant("a claim is not written down by who claims next", WORKERS, [

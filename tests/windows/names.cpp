@@ -8,6 +8,7 @@
 #include <aclapi.h>
 #include <sddl.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -141,6 +142,32 @@ TEST_CASE("a segment that another user made is attached only when asked for") {
   CHECK_FALSE(ndshm::exists(stranger));
   CHECK_ERROR((ndshm::create<int>(stranger, {3})), errc::already_exists, stranger);
   CHECK((ndshm::attach<const int, 1>(stranger, {.owner = ndshm::owner::anyone}))(2) == 7);
+
+  // A sign of this user that leads to memory of somebody else.
+  const std::string astray = unique_name();
+  ndshm::detail::os::windows_only::Sign said{ndshm::detail::os::windows_only::Sign::right_magic, {}};
+  const std::wstring memory_name = object_name(astray, L"Local\\ndshm-data.");
+  std::copy(memory_name.begin(), memory_name.end(), said.memory.begin());
+  const auto memory = make_memory(memory_name, "O:SYD:(A;;GA;;;WD)",
+                                  bytes_of(open_memory(open_sign(name), FILE_MAP_READ), array.nbytes() + 128));
+  std::vector<char> bytes(sizeof said);
+  std::memcpy(bytes.data(), &said, sizeof said);
+  const auto own_sign = make_memory(object_name(astray), "D:(A;;GA;;;WD)", bytes);
+  CHECK_ERROR((ndshm::attach<const int, 1>(astray)), errc::permission_denied, "it belongs to another user");
+}
+
+TEST_CASE("text that is not UTF-8 is refused, and not changed into other text") {
+  for (const std::string& name : {std::string("\xff"), std::string("a\xc3"), std::string("\xed\xa0\x80")}) {
+    CHECK_ERROR((ndshm::create<int>(name, {3})), errc::invalid_name, "UTF-8");
+    CHECK_ERROR((ndshm::attach<int, 1>(name)), errc::invalid_name, "UTF-8");
+  }
+  CHECK_ERROR(ndshm::spawn(ndshm::this_program(), {"\xff"}), errc::invalid_argument, "UTF-8");
+  const auto array = ndshm::create<int>(
+      "Gr\xc3\xb6\xc3\x9f"
+      "e-" +
+          unique_name(),
+      {3});
+  CHECK(ndshm::exists(array.name()));
 }
 
 TEST_CASE("names of strangers' objects are no segments") {

@@ -48,6 +48,10 @@ enum class Kind {
   foreign      ///< no segment of this library and version
 };
 
+/// What to do about a descriptor that is not there.
+inline constexpr const char* array_is_gone =
+    "its array is gone, or it belongs to another process: let it be inherited, or send one that names its process";
+
 enum class Swept { absent, kept, removed };
 
 /// Free and whole size in bytes of the file system of named objects; whole is 0 where it has no limit.

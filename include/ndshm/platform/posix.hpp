@@ -20,6 +20,7 @@
 #include <cstring>
 #include <memory>
 #include <ndshm/detail/crash_point.hpp>
+#include <ndshm/platform/lacking.hpp>
 #include <ndshm/platform/unix.hpp>
 #include <ndshm/platform/unix_process.hpp>
 #include <ndshm/platform/unix_socket.hpp>
@@ -92,6 +93,22 @@ inline Mark mark_of(int lock) {
 inline void set_mark(int lock, Mark mark, const std::string& subject) {
   const char byte = static_cast<char>(mark);
   if (::pwrite(lock, &byte, 1, 0) != 1) throw refused(last_error(), subject, "write to the lock file");
+}
+
+/// Locks a lock file for this process alone. False where others use the segment, or one is making it: they share it, or
+/// have it alone and say so. Who only looks or removes has it alone for a moment, and is waited for.
+inline bool lock_alone(int lock) {
+  Patience patience(std::chrono::seconds(1));
+  for (int shared = 0;;) {
+    if (try_flock(lock, LOCK_EX)) return true;
+    if (mark_of(lock) == Mark::making) return false;
+    if (try_flock(lock, LOCK_SH)) {
+      ::flock(lock, LOCK_UN);
+      if (++shared == 3) return false;  // others ask in the same way, so once does not say much
+    }
+    NDSHM_CRASH_POINT("lock: waiting");
+    if (!patience.wait()) return false;
+  }
 }
 
 inline Descriptor open_object(std::string_view name, Access access) {
@@ -220,18 +237,11 @@ inline Descriptor make_object(const std::string& name, std::size_t bytes, unsign
 inline std::optional<Draft> draft_named(std::string_view name, std::size_t bytes, const CreateOptions& options,
                                         const std::string& subject) {
   const std::string path = posix_only::lock_file(name, subject);
-  Patience patience(std::chrono::seconds(1));
   for (;;) {
     Descriptor lock = posix_only::open_lock(path, O_CREAT);
     if (!lock) throw refused(last_error(), subject, "open " + path);
     NDSHM_CRASH_POINT("create: opened");
-    if (!posix_only::try_flock(lock.get(), LOCK_EX)) {
-      // Those who use a segment share it; who makes, removes or only looks for one has it alone, mostly for a moment.
-      const bool in_use =
-          posix_only::mark_of(lock.get()) == posix_only::Mark::complete && posix_only::try_flock(lock.get(), LOCK_SH);
-      if (in_use || !patience.wait()) return std::nullopt;
-      continue;
-    }
+    if (!posix_only::lock_alone(lock.get())) return std::nullopt;
     NDSHM_CRASH_POINT("create: locked");
     if (!posix_only::stands(lock.get())) continue;  // a sweeper removed it before we had it
     if (posix_only::open_object(name, Access::read_only)) {
@@ -341,7 +351,7 @@ Swept sweep_named(std::string_view name, KindOf kind_of) {
   Descriptor lock = posix_only::open_lock(path, 0);
   if (!lock) return posix_only::open_object(name, Access::read_only) ? Swept::kept : Swept::absent;
   NDSHM_CRASH_POINT("sweep: opened");
-  if (!posix_only::try_flock(lock.get(), LOCK_EX)) return Swept::kept;
+  if (!posix_only::lock_alone(lock.get())) return Swept::kept;
   NDSHM_CRASH_POINT("sweep: locked");
   if (!posix_only::stands(lock.get())) return Swept::absent;
   const posix_only::Mark mark = posix_only::mark_of(lock.get());
@@ -383,16 +393,6 @@ inline std::string path_of_descriptor(int, const std::string& subject) {
   throw Error(errc::unsupported, subject + "the portable path shows no file of an anonymous array", "give it a name");
 }
 
-class NameWatch {
- public:
-  void wait(std::chrono::nanoseconds limit) {
-    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(limit, std::chrono::milliseconds(5)));
-  }
-};
-
-inline std::size_t count_threads() { return 0; }
 inline std::uint64_t available_memory() { return UINT64_MAX; }
-inline bool huge_pages_are_on(bool) { return false; }
-inline std::error_code populate_huge(void*, std::size_t) { return std::make_error_code(std::errc::not_supported); }
 
 }  // namespace ndshm::detail::os

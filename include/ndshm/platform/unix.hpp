@@ -114,9 +114,7 @@ inline Descriptor duplicate(int fd, const std::string& subject) {
   Descriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (!copy && errno != EBADF) throw refused(last_error(), subject, "dup");
   if (!copy) {
-    throw Error(
-        errc::not_found, last_error(), subject + "descriptor " + std::to_string(fd),
-        "its array is gone, or it belongs to another process: let it be inherited, or send one that names its process");
+    throw Error(errc::not_found, last_error(), subject + "descriptor " + std::to_string(fd), array_is_gone);
   }
   return copy;
 }

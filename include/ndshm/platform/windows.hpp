@@ -18,6 +18,7 @@
 
 #include <ndshm/platform/windows_base.hpp>
 // After windows.h.
+#include <ndshm/platform/lacking.hpp>
 #include <ndshm/platform/mapping.hpp>
 #include <ndshm/platform/windows_process.hpp>
 #include <ndshm/platform/windows_wait.hpp>
@@ -86,10 +87,10 @@ class View {
 };
 
 inline bool is_same_kernel_object(HANDLE a, HANDLE b) {
-  using Compare = BOOL(WINAPI*)(HANDLE, HANDLE);  // since Windows 10
+  using Compare = BOOL(WINAPI*)(HANDLE, HANDLE);  // not every compiler's libraries have it
   static const auto compare = reinterpret_cast<Compare>(
       reinterpret_cast<void*>(::GetProcAddress(::GetModuleHandleW(L"kernelbase.dll"), "CompareObjectHandles")));
-  return compare == nullptr || compare(a, b) != 0;
+  return compare != nullptr && compare(a, b) != 0;
 }
 
 }  // namespace windows_only
@@ -157,26 +158,31 @@ struct Sign {
   std::array<wchar_t, 64> memory;
 };
 
-inline std::wstring object_name(scope where, std::wstring_view kind, std::string_view name) {
-  return std::wstring(where == scope::session ? L"Local\\" : L"Global\\").append(kind).append(wide(name));
+inline std::wstring object_name(scope where, std::wstring_view kind, std::string_view name,
+                                const std::string& subject) {
+  std::wstring result = where == scope::session ? L"Local\\" : L"Global\\";
+  return result.append(kind).append(wide(name, errc::invalid_name, subject));
 }
 
-inline std::wstring sign_name(scope where, std::string_view name) { return object_name(where, L"ndshm.", name); }
+inline std::wstring sign_name(scope where, std::string_view name, const std::string& subject) {
+  return object_name(where, L"ndshm.", name, subject);
+}
 
 /// Opens a segment by its name. Nothing where there is none that is complete.
 inline std::optional<Object> open_by_sign(std::string_view name, Access access, const AttachOptions& options,
                                           const std::string& subject) {
-  const std::wstring path = sign_name(options.scope, name);
+  const std::wstring path = sign_name(options.scope, name, subject);
   Descriptor sign(::OpenFileMappingW(FILE_MAP_READ | READ_CONTROL, FALSE, path.c_str()));
   if (!sign) {
-    if (::GetLastError() == ERROR_FILE_NOT_FOUND) return std::nullopt;
-    if (::GetLastError() == ERROR_INVALID_HANDLE) {
-      throw Error(errc::not_a_segment, last_error(), subject + "the name belongs to an object that is no memory");
+    const std::error_code error = last_error();
+    if (error.value() == ERROR_FILE_NOT_FOUND) return std::nullopt;
+    if (error.value() == ERROR_INVALID_HANDLE) {
+      throw Error(errc::not_a_segment, error, subject + "the name belongs to an object that is no memory");
     }
-    throw refused(last_error(), subject, "OpenFileMapping " + narrow(path));
+    throw refused(error, subject, "OpenFileMapping " + narrow(path));
   }
   const View view(sign.handle(), FILE_MAP_READ);
-  if (view.get() == nullptr) throw refused(last_error(), subject, "MapViewOfFile " + narrow(path));
+  if (view.get() == nullptr) throw refused(last_error(), subject, "MapViewOfFile of the sign");
   auto& published = *static_cast<Sign*>(view.get());
   const std::uint64_t magic =
       view.size() < sizeof(Sign) ? 1 : std::atomic_ref(published.magic).load(std::memory_order_acquire);
@@ -184,13 +190,17 @@ inline std::optional<Object> open_by_sign(std::string_view name, Access access, 
   if (magic != Sign::right_magic) {
     throw Error(errc::not_a_segment, subject + "the name belongs to a stranger's memory");
   }
-  if (options.owner == owner::me) require_own(sign.handle(), subject);  // it says where the elements are
   auto memory_name = published.memory;
   memory_name.back() = L'\0';
-  Descriptor memory(::OpenFileMappingW(rights(access), FALSE, memory_name.data()));
+  Descriptor memory(::OpenFileMappingW(rights(access) | READ_CONTROL, FALSE, memory_name.data()));
   if (!memory) {
-    if (::GetLastError() == ERROR_FILE_NOT_FOUND) return std::nullopt;  // its last holder is just ending
-    throw refused(last_error(), subject, "OpenFileMapping");
+    const std::error_code error = last_error();
+    if (error.value() == ERROR_FILE_NOT_FOUND) return std::nullopt;  // its last holder is just ending
+    throw refused(error, subject, "OpenFileMapping");
+  }
+  if (options.owner == owner::me) {
+    require_own(sign.handle(), subject);  // it says where the elements are
+    require_own(memory.handle(), subject);
   }
   return Object(std::move(memory), std::move(sign), access, subject);
 }
@@ -237,16 +247,17 @@ class Draft {
   /// False where there is a sign already.
   bool make_sign(std::string_view name, const std::string& subject) {
     using windows_only::Sign;
-    const std::wstring path = windows_only::sign_name(where_, name);
+    const std::wstring path = windows_only::sign_name(where_, name, subject);
     Descriptor sign = make_memory(sizeof(Sign), path, subject);
+    const std::error_code error = last_error();
     if (!sign) {
-      if (::GetLastError() == ERROR_INVALID_HANDLE) return false;  // another kind of object has it
-      throw refused(last_error(), subject, "CreateFileMapping " + windows_only::narrow(path));
+      if (error.value() == ERROR_INVALID_HANDLE) return false;  // another kind of object has it
+      throw refused(error, subject, "CreateFileMapping " + windows_only::narrow(path));
     }
-    if (::GetLastError() == ERROR_ALREADY_EXISTS) return false;
+    if (error.value() == ERROR_ALREADY_EXISTS) return false;
     NDSHM_CRASH_POINT("create: signed");
     const windows_only::View view(sign.handle(), FILE_MAP_READ | FILE_MAP_WRITE);
-    if (view.get() == nullptr) throw refused(last_error(), subject, "MapViewOfFile " + windows_only::narrow(path));
+    if (view.get() == nullptr) throw refused(last_error(), subject, "MapViewOfFile of the sign");
     auto& said = *static_cast<Sign*>(view.get());
     std::copy(name_.begin(), name_.end(), said.memory.begin());
     NDSHM_CRASH_POINT("create: named");
@@ -275,12 +286,12 @@ inline std::optional<Draft> draft_named(std::string_view, std::size_t bytes, con
   if (options.scope == scope::machine && !windows_only::may_name_globally()) {
     throw Error(
         errc::permission_denied,
-        subject + "a name for all sessions takes the privilege SeCreateGlobalPrivilege, which this user has not",
+        subject + "a name for all sessions takes the privilege SeCreateGlobalPrivilege, which is not enabled here",
         "run it as a service or as an administrator, or use scope::session; attaching takes no privilege");
   }
   const std::string unique = boost::uuids::to_string(boost::uuids::random_generator()());
-  return Draft(windows_only::object_name(options.scope, L"ndshm-data.", unique), options.scope, bytes, options.mode,
-               subject);
+  return Draft(windows_only::object_name(options.scope, L"ndshm-data.", unique, subject), options.scope, bytes,
+               options.mode, subject);
 }
 
 inline Draft draft_anonymous(std::size_t bytes, unsigned mode, const std::string& subject) {
@@ -315,9 +326,7 @@ inline Descriptor duplicate_of(HANDLE process, int number, const std::string& su
       0) {
     return Descriptor(copy);
   }
-  throw Error(errc::not_found, last_error(), subject + "handle " + std::to_string(number),
-              "its array is gone, or it belongs to another process: let it be inherited, or send one that names its "
-              "process");
+  throw Error(errc::not_found, last_error(), subject + "handle " + std::to_string(number), array_is_gone);
 }
 
 /// The object behind a handle that somebody else made, with no more access than that one has and is asked for. What the
@@ -351,7 +360,12 @@ inline Object open_descriptor(int number, Access access, const std::string& subj
 inline Object open_process_descriptor(std::uint64_t pid, int number, Access access, const std::string& subject) {
   if (pid == process_id()) return open_descriptor(number, access, subject);
   const Descriptor process(::OpenProcess(PROCESS_DUP_HANDLE, FALSE, static_cast<DWORD>(pid)));
-  if (!process) throw refused(last_error(), subject, "OpenProcess " + std::to_string(pid));
+  if (!process) {
+    const std::error_code error = last_error();
+    const std::string call = "OpenProcess " + std::to_string(pid);
+    if (error.value() == ERROR_INVALID_PARAMETER) throw Error(errc::not_found, error, subject + call);  // it is gone
+    throw refused(error, subject, call);
+  }
   return windows_only::open_checked(windows_only::duplicate_of(process.handle(), number, subject), number, access,
                                     subject);
 }
@@ -370,23 +384,10 @@ inline std::string path_of_name(std::string_view, const std::string& subject) {
 }
 inline std::string path_of_descriptor(int, const std::string& subject) { return path_of_name({}, subject); }
 
-/// Lets time pass: nothing tells that a name has come.
-class NameWatch {
- public:
-  void wait(std::chrono::nanoseconds limit) {
-    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(limit, std::chrono::milliseconds(5)));
-  }
-};
-
-/// There is no fork to count them for.
-inline std::size_t count_threads() { return 0; }
-
 /// Memory was committed when the object was made.
 inline std::error_code commit(int, std::size_t, std::size_t) { return {}; }
 inline void give_back(int) {}
 inline Space space_of_names() { return {}; }
-inline bool huge_pages_are_on(bool) { return false; }
-inline std::error_code populate_huge(void*, std::size_t) { return std::make_error_code(std::errc::not_supported); }
 
 /// Bytes that can still be committed.
 inline std::uint64_t available_memory() {

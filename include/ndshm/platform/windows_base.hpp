@@ -10,6 +10,9 @@
 #define WIN32_LEAN_AND_MEAN
 #endif
 #include <windows.h>  // before Boost, which declares some of it by itself
+#if _WIN32_WINNT < 0x0A00
+#error "ndshm needs Windows 10: define _WIN32_WINNT as 0x0A00"
+#endif
 
 #include <aclapi.h>
 #include <sddl.h>
@@ -47,11 +50,14 @@ struct FreeLocal {
 template <class T>
 using Local = std::unique_ptr<T, FreeLocal>;
 
-inline std::wstring wide(std::string_view text) {
+/// Throws the error of that code where the text is not UTF-8.
+inline std::wstring wide(std::string_view text, errc otherwise, const std::string& subject) {
   if (text.empty()) return {};
   const int length = static_cast<int>(text.size());
-  std::wstring result(static_cast<std::size_t>(::MultiByteToWideChar(CP_UTF8, 0, text.data(), length, nullptr, 0)),
-                      L'\0');
+  std::wstring result(
+      static_cast<std::size_t>(::MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text.data(), length, nullptr, 0)),
+      L'\0');
+  if (result.empty()) throw Error(otherwise, subject + "text for Windows has to be UTF-8, and this is not", "");
   ::MultiByteToWideChar(CP_UTF8, 0, text.data(), length, result.data(), static_cast<int>(result.size()));
   return result;
 }
@@ -103,7 +109,6 @@ inline Error refused(std::error_code os_error, const std::string& subject, std::
     case ERROR_FILE_NOT_FOUND:
     case ERROR_PATH_NOT_FOUND:
     case ERROR_INVALID_HANDLE:
-    case ERROR_INVALID_PARAMETER:  // how OpenProcess answers for a process that is gone
       return {errc::not_found, os_error, facts};
     case ERROR_COMMITMENT_LIMIT:
     case ERROR_NOT_ENOUGH_MEMORY:

@@ -65,7 +65,8 @@ void for_each_thread(DWORD pid, Use use) {
   for (BOOL more = ::Thread32First(snapshot.handle(), &entry); more != 0;
        more = ::Thread32Next(snapshot.handle(), &entry)) {
     if (entry.th32OwnerProcessID != pid) continue;
-    if (const Descriptor thread(::OpenThread(THREAD_SUSPEND_RESUME, FALSE, entry.th32ThreadID)); thread) {
+    constexpr DWORD rights = THREAD_SUSPEND_RESUME | THREAD_GET_CONTEXT;
+    if (const Descriptor thread(::OpenThread(rights, FALSE, entry.th32ThreadID)); thread) {
       use(thread.handle());
     }
   }
@@ -108,9 +109,13 @@ class Child {
   void kill() const noexcept {
     if (process_) ::TerminateProcess(process_.handle(), windows_only::killed_code);
   }
-  /// Suspends it, thread by thread.
+  /// Suspends it, thread by thread. Asking for a thread's registers waits until it stands still.
   void stop() const noexcept {
-    windows_only::for_each_thread(pid_, [](HANDLE thread) { ::SuspendThread(thread); });
+    windows_only::for_each_thread(pid_, [](HANDLE thread) {
+      CONTEXT registers{};
+      registers.ContextFlags = CONTEXT_CONTROL;
+      if (::SuspendThread(thread) != static_cast<DWORD>(-1)) ::GetThreadContext(thread, &registers);
+    });
   }
   void go_on() const noexcept {
     windows_only::for_each_thread(pid_, [](HANDLE thread) { ::ResumeThread(thread); });
@@ -283,7 +288,7 @@ struct LessName {
 
 /// All that the child gets, as CreateProcess takes it: this process's variables but those of the library, and the extra
 /// ones.
-inline std::wstring environment_with(const Variables& extra) {
+inline std::wstring environment_with(const Variables& extra, const std::string& subject) {
   std::map<std::wstring, std::wstring, LessName> variables;
   wchar_t* const own = ::GetEnvironmentStringsW();
   for (const wchar_t* entry = own; entry != nullptr && *entry != L'\0';) {
@@ -295,7 +300,10 @@ inline std::wstring environment_with(const Variables& extra) {
     entry += text.size() + 1;
   }
   if (own != nullptr) ::FreeEnvironmentStringsW(own);
-  for (const auto& [name, value] : extra) variables.insert_or_assign(wide(name), wide(value));
+  for (const auto& [name, value] : extra) {
+    variables.insert_or_assign(wide(name, errc::invalid_argument, subject),
+                               wide(value, errc::invalid_argument, subject));
+  }
   std::wstring block;
   for (const auto& [name, value] : variables) block.append(name).append(1, L'=').append(value).append(1, L'\0');
   return block.append(1, L'\0');
@@ -303,12 +311,12 @@ inline std::wstring environment_with(const Variables& extra) {
 
 /// The file of a program: the path, or what PATH has of that name; with .exe where it has no extension.
 inline std::wstring find_program(const Program& program, const std::string& subject) {
-  const std::wstring path = wide(program.path);
+  const std::wstring path = wide(program.path, errc::invalid_argument, subject);
   std::wstring found(32'768, L'\0');
   const bool in_path = path.find_first_of(L"/\\:") == std::wstring::npos;
   std::wstring folders(32'768, L'\0');
   folders.resize(in_path ? ::GetEnvironmentVariableW(L"PATH", folders.data(), static_cast<DWORD>(folders.size())) : 0);
-  const DWORD length = ::SearchPathW(in_path ? folders.c_str() : nullptr, path.c_str(), L".exe",
+  const DWORD length = ::SearchPathW(in_path ? folders.c_str() : L".", path.c_str(), L".exe",
                                      static_cast<DWORD>(found.size()), found.data(), nullptr);
   if (length == 0) {
     throw Error(errc::not_found, last_error(), subject + "there is no such program",
@@ -402,12 +410,13 @@ inline Child spawn_child(const Program& program, std::span<const int> descriptor
   start.lpAttributeList = inheritance.get();
 
   std::wstring line;
-  append_argument(line, wide(program.path));
-  for (const std::string& argument : program.arguments) append_argument(line, wide(argument));
+  const auto widened = [&](std::string_view text) { return wide(text, errc::invalid_argument, subject); };
+  append_argument(line, widened(program.path));
+  for (const std::string& argument : program.arguments) append_argument(line, widened(argument));
   Variables variables = program.environment;
   variables.emplace_back(report_variable, told);
-  std::wstring environment = environment_with(variables);
-  const std::wstring directory = wide(program.working_directory);
+  std::wstring environment = environment_with(variables, subject);
+  const std::wstring directory = widened(program.working_directory);
   PROCESS_INFORMATION started{};
   if (::CreateProcessW(path.c_str(), line.data(), nullptr, nullptr, TRUE,
                        CREATE_UNICODE_ENVIRONMENT | EXTENDED_STARTUPINFO_PRESENT, environment.data(),

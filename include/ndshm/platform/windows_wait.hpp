@@ -82,13 +82,14 @@ inline void sleep_until_readable(std::span<const int> descriptors, std::vector<b
     turn = static_cast<DWORD>(std::clamp<std::chrono::milliseconds::rep>(rounded_up, 0, 60'000));
   }
   std::vector<HANDLE> handles;
+  Descriptor others;  // outlives the relays, which set it
   std::vector<Relay> relays;
-  Descriptor others;
   constexpr std::size_t most = MAXIMUM_WAIT_OBJECTS;
   const auto count = static_cast<std::size_t>(
       std::count_if(descriptors.begin(), descriptors.end(), [](int descriptor) { return descriptor >= 0; }));
   if (count > most) {
     others = Descriptor(::CreateEventW(nullptr, TRUE, FALSE, nullptr));
+    if (!others) throw refused(last_error(), "sleep: ", "CreateEvent");
     handles.push_back(others.handle());
     relays.reserve(count);
   }
@@ -118,14 +119,14 @@ inline void listen(const Bell& bell) {
 }
 
 /// What ends the children that are started with its leash together with this process, or with this object: a job that
-/// the system closes with its last handle, which nobody else has.
+/// the system closes with its last handle, which nobody else has. What they start themselves is not in it.
 class ParentMark {
  public:
   ParentMark() = default;
   explicit ParentMark(const std::string& subject) : job_(::CreateJobObjectW(nullptr, nullptr)) {
     if (!job_) throw refused(last_error(), subject, "CreateJobObject");
     JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits{};
-    limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;
+    limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE | JOB_OBJECT_LIMIT_SILENT_BREAKAWAY_OK;
     if (::SetInformationJobObject(job_.handle(), JobObjectExtendedLimitInformation, &limits, sizeof limits) == 0) {
       throw refused(last_error(), subject, "SetInformationJobObject");
     }
