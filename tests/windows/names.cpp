@@ -152,7 +152,9 @@ TEST_CASE("a segment that another user made is attached only when asked for") {
                                   bytes_of(open_memory(open_sign(name), FILE_MAP_READ), array.nbytes() + 128));
   std::vector<char> bytes(sizeof said);
   std::memcpy(bytes.data(), &said, sizeof said);
-  const auto own_sign = make_memory(object_name(astray), "D:(A;;GA;;;WD)", bytes);
+  const std::string own_rule = "O:" + this_user() + "D:(A;;GA;;;WD)";
+  const auto own_sign = make_memory(object_name(astray), own_rule.c_str(), bytes);
+  REQUIRE(rule_of(own_sign).starts_with("O:" + this_user()));
   CHECK_ERROR((ndshm::attach<const int, 1>(astray)), errc::permission_denied, "it belongs to another user");
 }
 
