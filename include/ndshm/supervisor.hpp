@@ -143,9 +143,9 @@ class Supervisor {
     return result;
   }
 
-  /// Puts one task in line. Where all cells are taken, works until one is free. publish() lets the workers see it.
+  /// Puts one task in line. Where all cells are taken, works until one is free. publish() lets the workers see it. The
+  /// caller has asked require_owner(): here it would cost a system call for each task.
   void post(const std::shared_ptr<TaskSink>& sink, std::size_t index, const void* job) {
-    require_owner();
     while (free_.empty()) {
       publish();
       step(std::nullopt, outstanding_.size() / 2);

@@ -377,6 +377,7 @@ class WorkerPool {
 
   /// Hands out one task and returns at once, unless very many are in line. It is done also while nobody waits for it.
   PendingTask<Result> submit(const Job& job, const RunOptions& options = {}) {
+    supervisor().require_owner();
     auto sink = std::make_shared<detail::PendingSink<Result>>();
     configure(*sink, options);
     supervisor().cancels();  // one that came before does not concern it
