@@ -108,7 +108,7 @@ SECTIONS = {
     ],
     "Memory": [
         Topic("memory", "Processes that all read one array: memory of all of them", ["copies", "ndshm"], "processes",
-              "The sum of the proportional set sizes.", counter="bytes"),
+              "The sum of the proportional set sizes. That of the process that made the shared array is counted too, as one more.", counter="bytes"),
     ],
     "Compiling": [
         Topic("compile", "Time of the compiler, -O2", ["xtensor", "ndshm", "ndshm_used", "nothing"], "files"),

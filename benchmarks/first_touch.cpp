@@ -2,6 +2,7 @@
 // first_touch.cpp: what it costs to have memory in which everything has been written once. Sides: the heap, bare shared
 // memory, and the ways in which ndshm takes memory: at once or on first touch, in small or huge pages, filled by one
 // process or by all workers.
+#include <malloc.h>
 #include <sys/mman.h>
 
 #include <memory>
@@ -75,6 +76,7 @@ void add_size(std::size_t bytes) {
 
 void measure::add_benchmarks(const Settings& settings) {
   constexpr std::size_t mib = std::size_t{1} << 20;
+  ::mallopt(M_MMAP_THRESHOLD, static_cast<int>(mib));  // or the heap would hand out what has been touched before
   if (settings.quick) return add_size(16 * mib);
   add_size(16 * mib);
   add_size(128 * mib);

@@ -8,6 +8,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <ndshm/ndshm.hpp>
 #include <optional>
@@ -44,6 +45,7 @@ class Holder {
   }
 
   const std::string& name() const { return name_; }
+  std::uint64_t pid() const { return process_.pid(); }
   /// Grants reading only.
   const ndshm::Handle& handle() const { return *handle_; }
 

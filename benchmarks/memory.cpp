@@ -13,9 +13,9 @@
 
 namespace {
 
-/// Bytes that this process takes, shared pages counted in shares.
-double proportional_set_size() {
-  std::ifstream file("/proc/self/smaps_rollup");
+/// Bytes that a process takes, shared pages counted in shares.
+double proportional_set_size(const std::string& process) {
+  std::ifstream file("/proc/" + process + "/smaps_rollup");
   for (std::string word; file >> word;) {
     double kib = 0;
     if (word == "Pss:" && file >> kib) return kib * 1024;
@@ -23,9 +23,10 @@ double proportional_set_size() {
   throw measure::LeftOut("this system does not tell the proportional set size");
 }
 
-/// Lets that many processes call `have()`, which returns what they look at, and adds up what they take by then.
+/// Lets that many processes call `have()`, which returns what they look at, and adds up what they take by then, and
+/// what the holder takes, if there is one.
 template <class Have>
-double bytes_of_all(std::size_t processes, Have have) {
+double bytes_of_all(std::size_t processes, Have have, const measure::Holder* holder) {
   auto ready = ndshm::create<std::size_t>({1});
   auto sizes = ndshm::create<double>({processes});
   auto done = ndshm::create<std::size_t>({1});
@@ -40,7 +41,8 @@ double bytes_of_all(std::size_t processes, Have have) {
       double sum = measure::read_all({array.data(), array.size()});
       benchmark::DoNotOptimize(sum);
       meet(ready(0));
-      sizes(i) = proportional_set_size();
+      sizes(i) = proportional_set_size("self");
+      if (i == 0 && holder != nullptr) sizes(i) += proportional_set_size(std::to_string(holder->pid()));
       meet(done(0));
     }));
   }
@@ -50,12 +52,17 @@ double bytes_of_all(std::size_t processes, Have have) {
   return xt::sum(sizes)();
 }
 
-/// `make()` returns what each of the processes then calls.
-template <class Make>
-void add_processes(std::size_t processes, const std::string& side, Make make) {
+/// `have(handle)` is called in each of the processes, with a handle of an array that another one holds, and returns
+/// what they look at. That other process counts where they need it to go on.
+template <class Have>
+void add_processes(std::size_t processes, const std::string& side, std::size_t bytes, bool with_holder, Have have) {
   measure::add_loop("memory", processes, side, [=](benchmark::State& state) {
-    const auto have = make();
-    for (auto _ : state) state.counters["bytes"] = bytes_of_all(processes, have);
+    measure::require_memory((processes + 1) * bytes);
+    const measure::Holder& holder = measure::holder_of(bytes);
+    for (auto _ : state) {
+      state.counters["bytes"] = bytes_of_all(
+          processes, [&] { return have(holder.handle()); }, with_holder ? &holder : nullptr);
+    }
   })->Iterations(1);
 }
 
@@ -64,15 +71,11 @@ void add_processes(std::size_t processes, const std::string& side, Make make) {
 void measure::add_benchmarks(const Settings& settings) {
   const std::size_t bytes = std::size_t{settings.quick ? 16U : 64U} << 20;
   for (const std::size_t processes : {1, 2, 4, 8}) {
-    add_processes(processes, "copies", [=] {
-      require_memory(processes * bytes);
-      return [handle = holder_of(bytes).handle()] {
-        const auto array = ndshm::attach<const double, 1>(handle);
-        return std::vector<double>(array.begin(), array.end());
-      };
+    add_processes(processes, "copies", bytes, false, [](const ndshm::Handle& handle) {
+      const auto array = ndshm::attach<const double, 1>(handle);
+      return std::vector<double>(array.begin(), array.end());
     });
-    add_processes(processes, "ndshm", [=] {
-      return [handle = holder_of(bytes).handle()] { return ndshm::attach<const double, 1>(handle); };
-    });
+    add_processes(processes, "ndshm", bytes, true,
+                  [](const ndshm::Handle& handle) { return ndshm::attach<const double, 1>(handle); });
   }
 }
