@@ -3,6 +3,7 @@
 // mapped yet. Includes ndshm.
 #pragma once
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
@@ -24,9 +25,10 @@ class Holder {
  public:
   /// Where it is not filled, it takes no memory either, and may be larger than that.
   explicit Holder(std::size_t bytes, bool filled = true) : name_(unique_name("held")) {
-    if (::pipe(ends_.data()) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
+    if (::pipe2(ends_.data(), O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
     process_ = ndshm::fork(
         [&] {
+          ::close(ends_[1]);  // so that this process ends with the other one, however that ends
           const std::array count{bytes / sizeof(double)};  // copy_of: others see it when it is filled
           const auto array = filled ? ndshm::copy_of(name_, xt::ones<double>(count))
                                     : ndshm::create<double>(name_, count, {.reserve = ndshm::reserve::lazy});

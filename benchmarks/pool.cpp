@@ -142,7 +142,7 @@ auto ping_pong_by_futex() {
 auto ping_pong_by_pipe() {
   const auto ends = std::make_shared<std::array<std::array<int, 2>, 2>>();
   for (auto& pipe : *ends) {
-    if (::pipe(pipe.data()) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
+    if (::pipe2(pipe.data(), O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
   }
   const auto send = [=](std::size_t pipe, char what) { return ::write((*ends)[pipe][1], &what, 1) == 1; };
   const auto receive = [=](std::size_t pipe) {

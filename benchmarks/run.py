@@ -34,6 +34,7 @@ PARTS = {
 }
 QUICK = {"compile": (".*", 1, 0.001)}
 QUICK_PART = (".*", 3, 0.001)
+PATIENCE = 3600  # seconds, after which a program is taken to hang
 
 
 def parts_of(program, quick):
@@ -51,7 +52,7 @@ def run_part(path, quick, part, output):
                f"--benchmark_min_time={seconds}", "--benchmark_enable_random_interleaving=true",
                f"--benchmark_out={output}", "--benchmark_out_format=json", "--benchmark_display_aggregates_only=true"]
     command += ["--quick"] if quick else []
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE)
     if done.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))}\nended with {done.returncode}\n{done.stdout}{done.stderr}")
 
