@@ -144,4 +144,17 @@ TEST_CASE("who only looks whether there is a segment does not keep a creator fro
     create_beside(where, name);
   }
 }
+
+TEST_CASE("who only looks whether there is a segment does not keep a sweep from removing a dead one") {
+  ndshm::sweep();  // what others have left
+  const std::string name = unique_name("looked-at");
+  set_variable(name_variable, name.c_str());
+  set_variable(point_variable, "create: published");
+  CHECK(ndshm::spawn(ndshm::this_program(), {"a creator"}).wait().to_string() == "signal 9 (Killed)");
+  looker = {"sweep: opened", name};
+  ndshm::detail::crash_point_hook = look;
+  CHECK(ndshm::sweep() == 1);
+  ndshm::detail::crash_point_hook = nullptr;
+  CHECK(looker.waits >= 3);
+}
 #endif
