@@ -7,9 +7,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdint>
 #include <fstream>
 #include <functional>
+#include <sstream>
+#include <string>
 
 #include "catch.hpp"
 
@@ -56,6 +59,39 @@ TEST_CASE("an array larger than the memory is refused before memory is taken") {
 #endif
 
 #if !defined(NDSHM_PORTABLE_POSIX)
+namespace {
+
+/// Bytes of the mapping around an address that are in the page tables of this process.
+std::size_t mapped_bytes(const void* address) {
+  std::ifstream maps("/proc/self/smaps");
+  bool found = false;
+  for (std::string line; std::getline(maps, line);) {
+    std::istringstream words(line);
+    std::uintptr_t first = 0;
+    std::uintptr_t last = 0;
+    char dash = 0;
+    const auto wanted = reinterpret_cast<std::uintptr_t>(address);
+    if (words >> std::hex >> first >> dash >> last && dash == '-') found = first <= wanted && wanted < last;
+    if (found && line.starts_with("Rss:")) return 1024 * std::strtoull(line.c_str() + 4, nullptr, 10);
+  }
+  return 0;
+}
+
+}  // namespace
+
+TEST_CASE("what create reserves is mapped too, so that filling it meets no page fault") {
+  constexpr std::size_t largest_page = 65536;
+  alignas(largest_page) static std::array<std::byte, largest_page> probe{};
+  if (ndshm::detail::os::populate(probe.data(), probe.size())) return;  // Linux before 5.14
+  constexpr std::size_t bytes = std::size_t{1} << 22;
+  for (const auto reserve : {ndshm::reserve::eager, ndshm::reserve::lazy}) {
+    const auto named = ndshm::create<char>(unique_name(), {bytes}, {.reserve = reserve});
+    const auto anonymous = ndshm::create<char>({bytes}, {.reserve = reserve});
+    CHECK((mapped_bytes(named.data()) >= bytes) == (reserve == ndshm::reserve::eager));
+    CHECK((mapped_bytes(anonymous.data()) >= bytes) == (reserve == ndshm::reserve::eager));
+  }
+}
+
 TEST_CASE("nobody who gets an anonymous array can cut it off under its readers") {
   const auto array = ndshm::create<char>({100'000});
   const int descriptor = array.handle().place().descriptor;

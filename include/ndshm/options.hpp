@@ -16,7 +16,7 @@ enum class lifetime {
 
 /// When the memory is taken.
 enum class reserve {
-  eager,  ///< by create(), which fails where there is not enough
+  eager,  ///< by create(), which fails where there is not enough; mapped too, so that filling it meets no page faults
   lazy    ///< page by page, on first touch: for sparse arrays; a full /dev/shm is a SIGBUS at the touch
 };
 

@@ -212,8 +212,8 @@ class Segment {
   static Error out_of_memory(std::size_t bytes, bool named, std::error_code error, const std::string& subject);
   /// Throws when `bytes` are clearly more than there is: taking them would first starve everybody else.
   static void ask_for_memory(std::size_t bytes, bool named, const std::string& subject);
-  /// Commits the first `bytes` bytes and the control page.
-  static void take_memory(const os::Draft& draft, void* address, const SegmentLayout& layout, std::size_t bytes,
+  /// Commits the first `bytes` bytes and the control page, and maps them.
+  static void take_memory(const os::Draft& draft, std::byte* address, const SegmentLayout& layout, std::size_t bytes,
                           bool named, bool huge, const std::string& subject);
   static std::shared_ptr<Segment> share(os::Object object, const std::string& name, ndshm::scope scope,
                                         const std::string& subject);
@@ -351,8 +351,8 @@ inline void Segment::ask_for_memory(std::size_t bytes, bool named, const std::st
   if (too_much() && (sweep_all() == 0 || too_much())) throw out_of_memory(bytes, named, {}, subject);
 }
 
-inline void Segment::take_memory(const os::Draft& draft, void* address, const SegmentLayout& layout, std::size_t bytes,
-                                 bool named, bool huge, const std::string& subject) {
+inline void Segment::take_memory(const os::Draft& draft, std::byte* address, const SegmentLayout& layout,
+                                 std::size_t bytes, bool named, bool huge, const std::string& subject) {
   constexpr std::size_t huge_page = std::size_t{2} << 20;
   const auto take = [&]() -> std::error_code {
     if (const auto error = os::commit(draft.descriptor(), layout.control_offset, control_bytes)) return error;
@@ -369,6 +369,10 @@ inline void Segment::take_memory(const os::Draft& draft, void* address, const Se
     throw out_of_memory(bytes + control_bytes, named, error, subject);
   }
   if (error) throw os::refused(error, subject, "reserving " + format_bytes(bytes));
+  // Whoever writes there now would meet a page fault every 4 KiB, which takes several times as long. Where it is
+  // refused nothing is lost but time.
+  os::populate(address, bytes);
+  os::populate(address + layout.control_offset, control_bytes);
 }
 
 inline std::shared_ptr<Segment> Segment::share(os::Object object, const std::string& name, ndshm::scope scope,

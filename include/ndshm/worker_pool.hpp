@@ -37,7 +37,8 @@ struct PoolOptions {
 
   /// Called once for each worker after `initialise`, but not in replacements; the pool's constructor waits until all
   /// are through. For filling an array by the workers that will use it: `worker.share(rows)` are this worker's own
-  /// indices, and the pages that it touches first lie in memory near its processor.
+  /// indices. The pages of an array of reserve::lazy lie near the processor that touches them first; those of another
+  /// one near the processor that created it.
   std::function<void(const Worker&)> first_touch = {};
 
   /// How many workers that died are replaced in the pool's lifetime. One that dies three times in a row before it was

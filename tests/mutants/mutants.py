@@ -116,6 +116,7 @@ MUTANTS = [
            [("segment.hpp",
              "if (const auto error = os::commit(draft.descriptor(), layout.control_offset, control_bytes)) return error;",
              "")]),
+    Mutant("what is reserved is not mapped", ("memory",), [("segment.hpp", "  os::populate(address, bytes);\n", "")]),
     Mutant("memory that the dead hold stays lost", ("memory",), [
         ("segment.hpp", "if (error && sweep_all() > 0) error = take();", ""),
         ("segment.hpp", "if (named && MappingTable::instance().is_time_to_sweep()) sweep_all();", "")]),

@@ -23,6 +23,7 @@ class NameWatch {
 inline std::size_t count_threads() { return 0; }
 
 inline bool huge_pages_are_on(bool) { return false; }
+inline std::error_code populate(void*, std::size_t) { return std::make_error_code(std::errc::not_supported); }
 inline std::error_code populate_huge(void*, std::size_t) { return std::make_error_code(std::errc::not_supported); }
 
 }  // namespace ndshm::detail::os

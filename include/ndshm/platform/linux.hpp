@@ -421,11 +421,11 @@ inline bool huge_pages_are_on(bool named) {
   return !text.empty() && text.find("[never]") == std::string::npos && text.find("[deny]") == std::string::npos;
 }
 
-/// Asks for huge pages and touches every page. `unsupported` where the kernel cannot (before 5.14).
-inline std::error_code populate_huge(void* address, std::size_t bytes) {
+/// Maps every page for writing, at once and not by a fault for each. Takes what is not there yet. `not_supported` where
+/// the kernel cannot (before 5.14).
+inline std::error_code populate(void* address, std::size_t bytes) {
   constexpr int populate_write = 23;  // MADV_POPULATE_WRITE, which older headers do not know
   constexpr std::size_t piece = std::size_t{64} << 20;
-  if (::madvise(address, bytes, MADV_HUGEPAGE) != 0) return std::make_error_code(std::errc::not_supported);
   for (std::size_t done = 0; done < bytes;) {
     const std::size_t length = std::min(piece, bytes - done);
     if (::madvise(static_cast<char*>(address) + done, length, populate_write) != 0) {
@@ -437,6 +437,12 @@ inline std::error_code populate_huge(void* address, std::size_t bytes) {
     done += length;
   }
   return {};
+}
+
+/// The same with huge pages.
+inline std::error_code populate_huge(void* address, std::size_t bytes) {
+  if (::madvise(address, bytes, MADV_HUGEPAGE) != 0) return std::make_error_code(std::errc::not_supported);
+  return populate(address, bytes);
 }
 
 }  // namespace ndshm::detail::os

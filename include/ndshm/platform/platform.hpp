@@ -11,9 +11,10 @@
 //   peek_named()       opens without holding, to look; is_held() tells whether anybody holds it
 //   sweep_named()      removes an object that nobody holds, if it is one of ours
 //   open_descriptor(), open_process_descriptor()   objects that have no name, checked for what others can do to them
-//   commit(), populate_huge(), space_of_names(), available_memory(), huge_pages_are_on()   memory
-//   names(), NameWatch, path_of_name(), path_of_descriptor()                               names
-//   process_id(), at_fork(), count_threads()                                               this process
+//   commit(), populate(), populate_huge(), give_back(), space_of_names(), available_memory(), huge_pages_are_on()
+//                      memory
+//   names(), NameWatch, path_of_name(), path_of_descriptor()   names
+//   process_id(), at_fork(), count_threads()                   this process
 //   Bell, listen(), sleep_until_readable(), ParentMark, end_with(), steady_ns()            waiting for other processes
 //   Child, fork_child(), spawn_child(), signal_text()                                      its children
 //   report_to_parent(), exit_child(), inherited_descriptors(), inherited_descriptor(), program_path()   as a child
