@@ -2,20 +2,35 @@
 // first_touch.cpp: what it costs to have memory in which everything has been written once. Sides: the heap, bare shared
 // memory, and the ways in which ndshm takes memory: at once or on first touch, in small or huge pages, filled by one
 // process or by all workers.
+#include <fcntl.h>
 #include <malloc.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <unistd.h>
 
 #include <memory>
 #include <ndshm/ndshm.hpp>
 #include <thread>
 
 #include "measure.hpp"
+#include "processes.hpp"
 
 namespace {
 
 using measure::seconds_of;
 using ndshm::huge_pages;
 using ndshm::reserve;
+
+[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+
+/// Shared memory of a descriptor, or without one.
+void* map(int fd, std::size_t bytes) {
+  const int flags = MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0);
+  void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
+  if (memory == MAP_FAILED) fail("mmap");
+  return memory;
+}
 
 void fill(double* begin, double* end) { std::fill(begin, end, 1.0); }
 
@@ -40,6 +55,50 @@ void add_ndshm(std::size_t bytes, const std::string& side, reserve reserved, hug
   });
 }
 
+/// Gives this process a /dev/shm of its own, where huge pages are on. To mount that takes root.
+void mount_huge_pages(std::size_t bytes) {
+  const std::string options = "huge=advise,size=" + std::to_string(2 * bytes);
+  if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+      ::mount("tmpfs", "/dev/shm", "tmpfs", 0, options.c_str()) != 0) {
+    throw measure::LeftOut("a /dev/shm with huge pages cannot be mounted here: that takes root");
+  }
+}
+
+/// Named memory where huge pages are on. The system calls do not ask for them.
+void add_huge_pages(std::size_t bytes) {
+  const std::size_t count = bytes / sizeof(double);
+  const auto add = [=](const std::string& side, auto create_and_fill) {
+    measure::add_timed("huge_pages", bytes, side, [=] {
+      return measure::in_child([=] {
+        mount_huge_pages(bytes);
+        return create_and_fill;
+      });
+    });
+  };
+  add("system_calls", [=] {
+    void* memory = nullptr;
+    const double seconds = seconds_of([&] {
+      const int fd = ::shm_open("/bare", O_CREAT | O_EXCL | O_RDWR, 0600);
+      if (fd < 0 || ::ftruncate(fd, static_cast<off_t>(bytes)) != 0) fail("shm_open, ftruncate");
+      memory = map(fd, bytes);
+      ::close(fd);
+      fill(static_cast<double*>(memory), static_cast<double*>(memory) + count);
+    });
+    ::munmap(memory, bytes);
+    ::shm_unlink("/bare");
+    return seconds;
+  });
+  for (const huge_pages pages : {huge_pages::never, huge_pages::advise}) {
+    add(pages == huge_pages::never ? "ndshm_eager_small" : "ndshm_eager_huge", [=] {
+      ndshm::SharedArray<double, 1> array;
+      return seconds_of([&] {
+        array = ndshm::create<double>("array", {count}, {.huge_pages = pages});
+        fill(array.data(), array.data() + count);
+      });
+    });
+  }
+}
+
 void add_size(std::size_t bytes) {
   measure::add_timed("first_touch", bytes, "heap", [=] {
     return [=] {
@@ -55,8 +114,7 @@ void add_size(std::size_t bytes) {
     return [=] {
       void* memory = nullptr;
       const double seconds = seconds_of([&] {
-        memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mmap");
+        memory = map(-1, bytes);
         fill(static_cast<double*>(memory), static_cast<double*>(memory) + bytes / sizeof(double));
       });
       ::munmap(memory, bytes);
@@ -77,7 +135,8 @@ void add_size(std::size_t bytes) {
 void measure::add_benchmarks(const Settings& settings) {
   constexpr std::size_t mib = std::size_t{1} << 20;
   ::mallopt(M_MMAP_THRESHOLD, static_cast<int>(mib));  // or the heap would hand out what has been touched before
-  if (settings.quick) return add_size(16 * mib);
-  add_size(16 * mib);
-  add_size(128 * mib);
+  for (const std::size_t bytes : settings.quick ? std::vector{16 * mib} : std::vector{16 * mib, 128 * mib}) {
+    add_size(bytes);
+    add_huge_pages(bytes);
+  }
 }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 // handover.cpp: how long it takes until a waiting process has an array: until it has seen the first element, and until
-// it has read all of it once. Sides: a handle through a pipe, for a process that has to map the array or has it mapped;
-// the bytes through a pipe; Boost's message_queue; Python's multiprocessing, with pickling and with SharedMemory.
+// it has read all of it once. Sides: a path through a pipe, and bare system calls; a handle through a pipe, for a
+// process that has to map the array or has it mapped; the bytes through a pipe; Boost's message_queue; Python's
+// multiprocessing, with pickling and with SharedMemory.
 //
 // The time starts before the sender does anything and ends in the receiver, whose clock is the same. The receiver waits
 // in a system call; what it reads into is memory that it has touched before.
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,58 +19,15 @@
 #include <ndshm/ndshm.hpp>
 #include <optional>
 
-#include "holder.hpp"
+#include "kernels.hpp"
 #include "measure.hpp"
+#include "processes.hpp"
 
 namespace {
 
 namespace ipc = boost::interprocess;
 using Clock = measure::Clock;
-
-/// Both ends of a pipe.
-class Pipe {
- public:
-  Pipe() {
-    if (::pipe2(ends_.data(), O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
-    ::fcntl(ends_[0], F_SETPIPE_SZ, 1 << 20);  // as large as an ordinary user may make it
-  }
-  Pipe(const Pipe&) = delete;
-  Pipe& operator=(const Pipe&) = delete;
-  ~Pipe() {
-    close_writer();
-    ::close(ends_[0]);
-  }
-  void close_writer() {
-    if (ends_[1] >= 0) ::close(std::exchange(ends_[1], -1));
-  }
-  void write(const void* from, std::size_t bytes) {
-    for (const auto* next = static_cast<const char*>(from); bytes > 0;) {
-      const ssize_t done = ::write(ends_[1], next, bytes);
-      if (done <= 0) throw std::system_error(errno, std::generic_category(), "write");
-      next += done;
-      bytes -= static_cast<std::size_t>(done);
-    }
-  }
-  /// At most `bytes`; 0 at the end.
-  std::size_t read_some(void* to, std::size_t bytes) {
-    const ssize_t done = ::read(ends_[0], to, bytes);
-    if (done < 0) throw std::system_error(errno, std::generic_category(), "read");
-    return static_cast<std::size_t>(done);
-  }
-  /// All of it, or false at the end.
-  bool read(void* to, std::size_t bytes) {
-    for (auto* next = static_cast<char*>(to); bytes > 0;) {
-      const std::size_t done = read_some(next, bytes);
-      if (done == 0) return false;
-      next += done;
-      bytes -= done;
-    }
-    return true;
-  }
-
- private:
-  std::array<int, 2> ends_{-1, -1};
-};
+using measure::Pipe;
 
 /// A forked process that gets arrays.
 class Receiver {
@@ -130,42 +90,58 @@ void look_at(const double* data, std::size_t count, Wanted wanted) {
   benchmark::DoNotOptimize(seen);
 }
 
-/// Reads a text that was sent with its length before it.
-std::optional<std::string> read_text(Pipe& pipe) {
-  std::size_t length = 0;
-  if (!pipe.read(&length, sizeof length)) return std::nullopt;
-  std::string text(length, '\0');
-  pipe.read(text.data(), length);
-  return text;
-}
-
-/// The text of a handle through a pipe, for a process that has the array mapped already, or has not.
-void add_handle(Wanted wanted, std::size_t bytes, bool warm, bool filled = true) {
-  measure::add_timed(topic_of(wanted), bytes, warm ? "ndshm_warm" : "ndshm", [=] {
-    const ndshm::Handle handle = measure::holder_of(bytes, filled).handle();
+/// A text through a pipe, by which the receiver finds an array that another process holds: `find(text)` returns when it
+/// has seen what is wanted.
+template <class TextOf, class Find>
+void add_text(Wanted wanted, std::size_t bytes, bool filled, const std::string& side, TextOf text_of, Find find) {
+  measure::add_timed(topic_of(wanted), bytes, side, [=] {
+    const measure::Holder& holder = measure::holder_of(bytes, filled);
     const auto pipe = std::make_shared<Pipe>();
     const auto receiver = receiver_of(pipe, [=](const std::shared_ptr<Pipe>& input) -> Receiver::Receive {
-      using Array = ndshm::SharedArray<const double, 1>;
-      return [=, kept = std::make_shared<Array>()]() -> std::optional<Clock::time_point> {
-        const auto text = read_text(*input);
+      return [=]() -> std::optional<Clock::time_point> {
+        const auto text = input->read_text();
         if (!text) return std::nullopt;
-        Array array = ndshm::attach<const double, 1>(ndshm::Handle::parse(*text));
-        look_at(array.data(), array.size(), wanted);
-        const auto time = Clock::now();
-        if (warm) *kept = std::move(array);
-        return time;
+        return find(*text);
       };
     });
-    return [=] {
-      return receiver->seconds_for([&] {
-        const std::string text = handle.to_string();
-        const std::size_t length = text.size();
-        std::string message(reinterpret_cast<const char*>(&length), sizeof length);
-        message += text;
-        pipe->write(message.data(), message.size());
-      });
-    };
+    return [=, &holder] { return receiver->seconds_for([&] { pipe->write_text(text_of(holder)); }); };
   });
+}
+
+/// Whether the receiver maps the array for each message, or keeps it mapped.
+enum class Mapped { anew, already };
+
+void add_handle(Wanted wanted, std::size_t bytes, Mapped mapped, bool filled = true) {
+  using Array = ndshm::SharedArray<const double, 1>;
+  const auto text_of = [](const measure::Holder& holder) { return holder.handle().to_string(); };
+  const auto find = [=, kept = std::make_shared<Array>()](const std::string& text) {
+    Array array = ndshm::attach<const double, 1>(ndshm::Handle::parse(text));
+    look_at(array.data(), array.size(), wanted);
+    const auto time = Clock::now();
+    if (mapped == Mapped::already) *kept = std::move(array);
+    return time;
+  };
+  add_text(wanted, bytes, filled, mapped == Mapped::already ? "ndshm_warm" : "ndshm", text_of, find);
+}
+
+/// The same array as no library hands it over: by its path, unchecked.
+void add_path(Wanted wanted, std::size_t bytes, bool filled = true) {
+  const auto text_of = [](const measure::Holder& holder) { return "/ndshm." + holder.name(); };
+  const auto find = [=](const std::string& path) {
+    constexpr std::size_t header = 128;
+    const int fd = ::shm_open(path.c_str(), O_RDONLY, 0);
+    struct stat status {};
+    if (fd < 0 || ::fstat(fd, &status) != 0) throw std::system_error(errno, std::generic_category(), path);
+    const auto size = static_cast<std::size_t>(status.st_size);
+    void* const start = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
+    if (start == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mmap");
+    look_at(static_cast<const double*>(start) + header / sizeof(double), bytes / sizeof(double), wanted);
+    const auto time = Clock::now();
+    ::munmap(start, size);
+    ::close(fd);
+    return time;
+  };
+  add_text(wanted, bytes, filled, "system_calls", text_of, find);
 }
 
 /// The elements that are sent as bytes, and a buffer of the receiver's that has been touched.
@@ -251,8 +227,9 @@ void measure::add_benchmarks(const Settings& settings) {
   constexpr std::size_t copied = 256 * mib;
   for (const Wanted wanted : {Wanted::first, Wanted::all}) {
     for (const std::size_t bytes : sizes) {
-      add_handle(wanted, bytes, false);
-      add_handle(wanted, bytes, true);
+      add_path(wanted, bytes);
+      add_handle(wanted, bytes, Mapped::anew);
+      add_handle(wanted, bytes, Mapped::already);
       const auto ask_python = [&](const std::string& way) {
         const std::string topic = topic_of(wanted);
         measure::add_peer(topic, bytes, "python_" + way, measure::python,
@@ -266,5 +243,6 @@ void measure::add_benchmarks(const Settings& settings) {
     }
   }
   // As large as no memory is, hardly any of it written: for the process that looks at it, it makes no difference.
-  add_handle(Wanted::first, 16384 * mib, false, false);
+  add_path(Wanted::first, 16384 * mib, false);
+  add_handle(Wanted::first, 16384 * mib, Mapped::anew, false);
 }

@@ -27,10 +27,6 @@ def chosen(path):
 SHMEM = "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
 
 
-def huge_pages_are_on():
-    return chosen(SHMEM) in ("always", "within_size", "advise", "force")
-
-
 def output_of(*command):
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

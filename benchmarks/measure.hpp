@@ -242,17 +242,4 @@ inline std::string unique_name(const std::string& what) {
   return "benchmark-" + what + "-" + std::to_string(::getpid()) + "-" + std::to_string(count++);
 }
 
-/// The elements once each: the sum, by so many independent additions that memory sets the pace.
-inline double read_all(std::span<const double> elements) {
-  std::array<double, 16> sums{};
-  const std::size_t whole = elements.size() / sums.size() * sums.size();
-  for (std::size_t i = 0; i < whole; i += sums.size()) {
-    for (std::size_t lane = 0; lane < sums.size(); ++lane) sums[lane] += elements[i + lane];
-  }
-  double sum = 0;
-  for (const double each : sums) sum += each;
-  for (std::size_t i = whole; i < elements.size(); ++i) sum += elements[i];
-  return sum;
-}
-
 }  // namespace measure

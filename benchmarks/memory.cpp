@@ -8,8 +8,9 @@
 #include <ndshm/ndshm.hpp>
 #include <vector>
 
-#include "holder.hpp"
+#include "kernels.hpp"
 #include "measure.hpp"
+#include "processes.hpp"
 
 namespace {
 

@@ -8,11 +8,13 @@
 #include <chrono>
 #include <cstddef>
 #include <iostream>
-#include <span>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "kernels.hpp"
 
 namespace {
 
@@ -89,20 +91,6 @@ double round_trip(std::size_t iterations) {
   });
 }
 
-double compute(std::size_t task) {
-  auto x = static_cast<double>(task);
-  for (int i = 0; i < 100'000; ++i) x = x * 0.999999 + 1.0;
-  return x;
-}
-
-double add_up(std::span<const double> elements) {
-  std::vector<double> sums(16);
-  for (std::size_t i = 0; i < elements.size(); ++i) sums[i % 16] += elements[i];
-  double sum = 0;
-  for (const double each : sums) sum += each;
-  return sum;
-}
-
 /// Every process does its share of the tasks.
 template <class Task>
 double run(std::size_t count, std::size_t iterations, Task task) {
@@ -118,21 +106,35 @@ double run(std::size_t count, std::size_t iterations, Task task) {
 
 double compute_bound(std::size_t count, std::size_t iterations) {
   const Window results(count);
-  return run(count, iterations, [&](std::size_t task) { results.data()[task] = compute(task); });
+  return run(count, iterations, [&](std::size_t task) { results.data()[task] = measure::compute(task); });
 }
 
-double memory_bound(std::size_t count, std::size_t iterations) {
+/// `blocks` are kept from one request to the next: filling them takes much longer than adding them up.
+double memory_bound(std::size_t count, std::size_t iterations, std::unique_ptr<Window>& blocks) {
   constexpr std::size_t block = (std::size_t{1} << 20) / sizeof(double);
-  const Window blocks(count * block);
+  if (!blocks) {
+    blocks = std::make_unique<Window>(count * block);
+    if (rank() == 0) std::fill_n(blocks->data(), count * block, 1.0);
+    MPI_Barrier(MPI_COMM_WORLD);
+    for (std::size_t task = 0; task < count; ++task) measure::read_all({blocks->data() + task * block, block});
+  }
   const Window sums(count);
-  if (rank() == 0) std::fill(blocks.data(), blocks.data() + count * block, 1.0);
   return run(count, iterations, [&](std::size_t task) {
-    sums.data()[task] = add_up({blocks.data() + task * block, block});
+    sums.data()[task] = measure::read_all({blocks->data() + task * block, block});
+  });
+}
+
+/// A table of 10 columns in blocks of 100 rows.
+double populate(std::size_t rows, std::size_t iterations) {
+  constexpr std::size_t block = 100 * 10;
+  const Window table(rows * 10);
+  return run(rows / 100, iterations, [&](std::size_t task) {
+    std::fill_n(table.data() + task * block, block, static_cast<double>(task * 100));
   });
 }
 
 /// Negative: there is no such request.
-double serve(const std::string& request) {
+double serve(const std::string& request, std::unique_ptr<Window>& blocks) {
   std::istringstream words(request);
   std::string what;
   words >> what;
@@ -143,7 +145,8 @@ double serve(const std::string& request) {
   if (what == "create") return create(numbers[0], numbers[1], false);
   if (what == "create_fill") return create(numbers[0], numbers[1], true);
   if (what == "compute_bound") return compute_bound(numbers[0], numbers[1]);
-  if (what == "memory_bound") return memory_bound(numbers[0], numbers[1]);
+  if (what == "populate") return populate(numbers[0], numbers[1]);
+  if (what == "memory_bound") return memory_bound(numbers[0], numbers[1], blocks);
   return -1;
 }
 
@@ -173,12 +176,14 @@ std::string next_request() {
 
 int main(int argc, char** argv) {
   MPI_Init(&argc, &argv);
+  std::unique_ptr<Window> blocks;
   for (std::string request; !(request = next_request()).empty();) {
-    const double seconds = serve(request);
+    const double seconds = serve(request, blocks);
     if (rank() != 0) continue;
     if (seconds < 0) std::cout << "error: no such request: " << request << std::endl;
     if (seconds >= 0) std::cout << seconds << std::endl;
   }
+  blocks.reset();
   MPI_Finalize();
   return 0;
 }

@@ -11,7 +11,9 @@
 #include <ranges>
 #include <thread>
 
+#include "kernels.hpp"
 #include "measure.hpp"
+#include "processes.hpp"
 
 namespace {
 
@@ -40,27 +42,16 @@ void run_by_openmp(std::size_t workers, std::size_t count, const F& task) {
 #endif
 }
 
-/// What `measured()` returns in a process of its own: the threads that OpenMP keeps would be in the way of the workers
-/// that others fork.
-template <class Measured>
-double in_child(Measured measured) {
-  auto result = ndshm::create<double>({1});
-  ndshm::Process child = ndshm::fork([&] { result(0) = measured(); });
-  if (!child.wait().success()) throw std::runtime_error(child.wait().to_string());
-  return result(0);
-}
-
-/// Seconds for tasks by OpenMP: the median of some runs, the first of which find the threads not started or asleep.
+/// Seconds for tasks by OpenMP, each of which has been done before. In a process of its own: the threads that it keeps
+/// would be in the way of the workers that others fork.
 template <class F>
-double seconds_by_openmp(std::size_t workers, std::size_t count, const F& task) {
+auto by_openmp(std::size_t workers, std::size_t count, const F& task) {
 #if !defined(_OPENMP)
   throw measure::LeftOut("the compiler has no OpenMP");
 #endif
-  return in_child([&] {
-    std::array<double, 9> runs{};
-    for (double& seconds : runs) seconds = seconds_of([&] { run_by_openmp(workers, count, task); });
-    std::sort(runs.begin(), runs.end());
-    return runs[runs.size() / 2];
+  return measure::in_child([=] {
+    for (std::size_t i = 0; i < count; ++i) task(i);
+    return [=] { return seconds_of([&] { run_by_openmp(workers, count, task); }); };
   });
 }
 
@@ -85,7 +76,7 @@ void add_empty_tasks(std::size_t count) {
     measure::add_timed("empty_tasks", workers, side, make, count);
   };
   add("threads", [=] { return [=] { return seconds_of([&] { run_by_threads(workers, count, nothing); }); }; });
-  add("openmp", [=] { return [=] { return seconds_by_openmp(workers, count, nothing); }; });
+  add("openmp", [=] { return by_openmp(workers, count, nothing); });
   add("ndshm", [=] { return by_pool(workers, count, nothing); });
   measure::add_peer("empty_tasks", workers, "python", measure::python, "empty_tasks " + std::to_string(workers));
 }
@@ -140,29 +131,23 @@ auto ping_pong_by_futex() {
 }
 
 auto ping_pong_by_pipe() {
-  const auto ends = std::make_shared<std::array<std::array<int, 2>, 2>>();
-  for (auto& pipe : *ends) {
-    if (::pipe2(pipe.data(), O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
-  }
-  const auto send = [=](std::size_t pipe, char what) { return ::write((*ends)[pipe][1], &what, 1) == 1; };
-  const auto receive = [=](std::size_t pipe) {
-    char what = 0;
-    return ::read((*ends)[pipe][0], &what, 1) == 1 ? what : '\0';
+  const auto there = std::make_shared<measure::Pipe>();
+  const auto back = std::make_shared<measure::Pipe>();
+  constexpr char last = 0;
+  const auto receive = [=](measure::Pipe& pipe) {
+    char what = last;
+    pipe.read(&what, 1);
+    return what;
   };
   return ping_pong(
       [=] {
-        while (receive(0) != '\0') send(1, 'x');
+        while (receive(*there) != last) back->write("x", 1);
       },
       [=] {
-        send(0, 'x');
-        receive(1);
+        there->write("x", 1);
+        receive(*back);
       },
-      [=] {
-        send(0, '\0');
-        for (const auto& pipe : *ends) {
-          for (const int end : pipe) ::close(end);
-        }
-      });
+      [=] { there->write(&last, 1); });
 }
 
 void add_round_trip() {
@@ -207,9 +192,7 @@ void add_populate() {
   measure::add_timed("populate", rows, "threads", [=] {
     return [=, task = fill_in(make_table())] { return seconds_of([&] { run_by_threads(workers, blocks, task); }); };
   });
-  measure::add_timed("populate", rows, "openmp", [=] {
-    return [=, task = fill_in(make_table())] { return seconds_by_openmp(workers, blocks, task); };
-  });
+  measure::add_timed("populate", rows, "openmp", [=] { return by_openmp(workers, blocks, fill_in(make_table())); });
   measure::add_timed("populate", rows, "ndshm", [=] { return by_pool(workers, blocks, fill_in(make_table())); });
   measure::add_timed("populate", rows, "ndshm_with_start", [=] {
     return [=, task = fill_in(make_table())] {
@@ -222,6 +205,9 @@ void add_populate() {
   measure::add_peer("populate", rows, "python", measure::python, "populate " + std::to_string(workers));
   measure::add_peer("populate", rows, "python_with_start", measure::python,
                     "populate_with_start " + std::to_string(workers));
+  measure::add_peer(
+      "populate", rows, "mpi", [=]() -> measure::Peer& { return measure::mpi(workers); },
+      "populate " + std::to_string(rows));
 }
 
 // ---- speed-up -------------------------------------------------------------------------------------------------------
@@ -242,8 +228,7 @@ void add_speed_up(const std::string& topic, std::size_t count, Make make) {
     measure::add_timed(topic, workers, "threads", [=] {
       return [=, task = make()] { return seconds_of([&] { run_by_threads(workers, count, task); }); };
     });
-    measure::add_timed(topic, workers, "openmp",
-                       [=] { return [=, task = make()] { return seconds_by_openmp(workers, count, task); }; });
+    measure::add_timed(topic, workers, "openmp", [=] { return by_openmp(workers, count, make()); });
     measure::add_timed(topic, workers, "ndshm", [=] {
       const auto task = make();
       return by_pool(workers, count, task, [=] {
@@ -259,17 +244,10 @@ void add_speed_up(const std::string& topic, std::size_t count, Make make) {
   measure::add_peer(topic, 1, "python_serial", measure::python, topic + " 0");
 }
 
-/// About 0.3 ms of dependent arithmetic.
-double compute(std::size_t task) {
-  auto x = static_cast<double>(task);
-  for (int i = 0; i < 100'000; ++i) x = x * 0.999999 + 1.0;
-  return x;
-}
-
 void add_compute_bound(std::size_t count) {
   add_speed_up("compute_bound", count, [=] {
     const auto results = std::make_shared<ndshm::SharedArray<double, 1>>(ndshm::create<double>({count}));
-    return [=](std::size_t task) { (*results)(task) = compute(task); };
+    return [=](std::size_t task) { (*results)(task) = measure::compute(task); };
   });
 }
 

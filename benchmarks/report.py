@@ -155,7 +155,8 @@ class Written:
                     if topic.has(side, parameter) and (topic.name, parameter, side) not in wanted:
                         lines.append(f"{topic.name}/{parameter}/{side} is not measured by any program")
         lines += [f"goal: {goal.text}" for goal in self.goals if goal.met == "not measured"]
-        lines += [f"picture {name}" for name, there in self.drawn.items() if not there]
+        if shutil.which("gnuplot"):
+            lines += [f"picture {name}" for name, there in self.drawn.items() if not there]
         return lines
 
 

@@ -9,8 +9,8 @@
 #include <boost/interprocess/managed_shared_memory.hpp>
 #include <ndshm/ndshm.hpp>
 
-#include "holder.hpp"
 #include "measure.hpp"
+#include "processes.hpp"
 
 namespace {
 
