@@ -5,7 +5,7 @@ import dataclasses
 import os
 import statistics
 
-from results import bytes_text, number, ratio_of
+from results import Ratio, bytes_text, number, ratio_of
 
 LABELS = {
     "ndshm": "ndshm", "ndshm_anonymous": "ndshm, anonymous", "ndshm_read_only": "ndshm, read-only",
@@ -57,8 +57,8 @@ SECTIONS = {
         Topic("create", "Create an array of zeros", ["system_calls", "system_calls_reserved", "ndshm", "ndshm_anonymous",
                                                      "boost", "python", "mpi"], "bytes",
               "The system calls are shm_open, ftruncate and mmap: they take no memory, so that a full /dev/shm is a "
-              "SIGBUS later. With posix_fallocate they do, as ndshm does. Boost writes its zeros; the others find "
-              "them."),
+              "SIGBUS later. With posix_fallocate they do. ndshm takes it and maps it, which filling it gains from. Boost "
+              "writes its zeros; the others find them."),
         Topic("create_fill", "Create an array and fill it", ["system_calls", "system_calls_reserved", "ndshm",
                                                              "ndshm_anonymous", "boost", "python", "mpi"], "bytes"),
         Topic("first_touch", "Create an anonymous array and fill it: which memory, and by whom",
@@ -113,7 +113,8 @@ SECTIONS = {
     ],
     "Memory": [
         Topic("memory", "Processes that all read one array: memory of all of them", ["copies", "ndshm"], "processes",
-              "The sum of the proportional set sizes. That of the process that made the shared array is counted too, as one more.", counter="bytes"),
+              "The sum of the proportional set sizes. That of the process that made the shared array is counted too, as "
+              "one more.", counter="bytes"),
     ],
     "Compiling": [
         Topic("compile", "Time of the compiler, -O2", ["xtensor", "ndshm", "ndshm_used", "nothing"], "files"),
@@ -142,7 +143,7 @@ class Line:
     goal: str
     measured: str
     met: str = ""
-    noisy: bool = False
+    ratio: Ratio | None = None
 
 
 def ratio_between(results, above, below):
@@ -154,26 +155,30 @@ def ratio_between(results, above, below):
 def line(text, goal, ratio, is_met, measured="{}"):
     if ratio is None:
         return Line(text, goal, "not measured", "not measured")
-    return Line(text, goal, measured.format(ratio), "met" if is_met(ratio.value) else "not met", ratio.noisy)
+    return Line(text, goal, measured.format(ratio), "met" if is_met(ratio.value) else "not met", ratio)
 
 
 ACCESS = ("operator", "iteration", "sum", "axpy", "strided_view", "transposed_copy")
 
 
 def access_line(results):
+    text, goal = "Access, reductions, assignment against xt::xtensor", "at most 1.03, or above it by less than the spread"
     ratios = {(topic, count): ratio_between(results, (topic, count, "ndshm"), (topic, count, "xtensor"))
               for topic in ACCESS for count in results.parameters(topic)}
     ratios = {key: ratio for key, ratio in ratios.items() if ratio is not None}
     if not ratios:
-        return Line("Access, reductions, assignment against xt::xtensor", "0.97 to 1.03", "not measured",
-                    "not measured")
-    slowest, ratio = max(ratios.items(), key=lambda item: item[1].value)
-    good = sum(each.value <= 1.03 for each in ratios.values())
+        return Line(text, goal, "not measured", "not measured")
+
+    def least(ratio):
+        """What it is at least; noise is no excuse."""
+        return ratio.value if ratio.noisy else ratio.value * (1 - ratio.spread)
+
+    slowest, ratio = max(ratios.items(), key=lambda item: least(item[1]))
+    good = sum(least(each) <= 1.03 for each in ratios.values())
     middle = statistics.median(each.value for each in ratios.values())
-    return Line(f"Access, reductions, assignment against xt::xtensor: the slowest of {len(ratios)} "
-                f"({slowest[0]}, {bytes_text(slowest[1])})", "at most 1.03",
+    return Line(f"{text}: the slowest of {len(ratios)} ({slowest[0]}, {bytes_text(slowest[1])})", goal,
                 f"{ratio}; median of all {number(middle)}; {good} of {len(ratios)} within the goal",
-                "met" if ratio.value <= 1.03 else "not met", ratio.noisy)
+                "met" if good == len(ratios) else "not met", ratio)
 
 
 def goal_lines(results):

@@ -9,6 +9,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <memory>
 #include <ndshm/ndshm.hpp>
 #include <thread>
@@ -60,7 +61,8 @@ void mount_huge_pages(std::size_t bytes) {
   const std::string options = "huge=advise,size=" + std::to_string(2 * bytes);
   if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
       ::mount("tmpfs", "/dev/shm", "tmpfs", 0, options.c_str()) != 0) {
-    throw measure::LeftOut("a /dev/shm with huge pages cannot be mounted here: that takes root");
+    throw measure::LeftOut(std::string("a /dev/shm with huge pages cannot be mounted, which takes root: ") +
+                           std::strerror(errno));
   }
 }
 

@@ -43,6 +43,7 @@ class Receiver {
       times_.write("", 1);
       while (const auto time = receive()) times_.write(&*time, sizeof *time);
     });
+    times_.close_writer();
     char ready = 0;
     if (!times_.read(&ready, 1)) throw std::runtime_error("the receiver has ended");
   }
@@ -73,12 +74,14 @@ class Receiver {
 /// One that reads from a pipe: `make(pipe)` there, `end` by closing it.
 template <class Make>
 std::shared_ptr<Receiver> receiver_of(const std::shared_ptr<Pipe>& pipe, Make make) {
-  return std::make_shared<Receiver>(
+  auto receiver = std::make_shared<Receiver>(
       [&]() -> Receiver::Receive {
         pipe->close_writer();
         return make(pipe);
       },
       [=] { pipe->close_writer(); });
+  pipe->close_reader();
+  return receiver;
 }
 
 enum class Wanted { first, all };
@@ -195,6 +198,7 @@ void add_message_queue(Wanted wanted, std::size_t bytes) {
                                                       ipc::message_queue::remove(name.c_str());
                                                     });
     const auto make = [=] {
+      measure::end_with_parent();
       // A message is received into a buffer that has room for the largest.
       return receive_bytes(wanted, bytes, bytes + piece, [=](char* to, std::size_t) {
         std::size_t got = 0;

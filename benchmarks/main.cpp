@@ -3,6 +3,7 @@
 // program it is stands here too.
 #include <array>
 #include <boost/version.hpp>
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <map>
@@ -51,6 +52,7 @@ Peer& mpi(std::size_t processes) {
 }  // namespace measure
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a process that has ended is an error of one benchmark, not the end of this program
   measure::Settings settings;
   int kept = 0;
   for (int i = 0; i < argc; ++i) {

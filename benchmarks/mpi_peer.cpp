@@ -115,8 +115,6 @@ double memory_bound(std::size_t count, std::size_t iterations, std::unique_ptr<W
   if (!blocks) {
     blocks = std::make_unique<Window>(count * block);
     if (rank() == 0) std::fill_n(blocks->data(), count * block, 1.0);
-    MPI_Barrier(MPI_COMM_WORLD);
-    for (std::size_t task = 0; task < count; ++task) measure::read_all({blocks->data() + task * block, block});
   }
   const Window sums(count);
   return run(count, iterations, [&](std::size_t task) {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <ndshm/ndshm.hpp>
 #include <ranges>
+#include <set>
 #include <thread>
 
 #include "kernels.hpp"
@@ -116,6 +117,7 @@ auto ping_pong_by_futex() {
   const auto number = std::make_shared<std::uint32_t>(0);
   return ping_pong(
       [=] {
+        measure::end_with_parent();
         for (std::uint32_t seen = 0; seen != last;) {
           futex_wait((*words)(0, 0), seen);
           seen = std::atomic_ref((*words)(0, 0)).load(std::memory_order_acquire);
@@ -141,6 +143,7 @@ auto ping_pong_by_pipe() {
   };
   return ping_pong(
       [=] {
+        there->close_writer();
         while (receive(*there) != last) back->write("x", 1);
       },
       [=] {
@@ -212,8 +215,9 @@ void add_populate() {
 
 // ---- speed-up -------------------------------------------------------------------------------------------------------
 
-/// One topic for 1 to 2 x cores workers. `make()` returns a task, and keeps what it works on. Each process has done all
-/// of them once before: one that reads memory for the first time fills its page tables, which threads share.
+/// One topic for 1, 2, 4 and so on up to 2 x cores workers. `make()` returns a task, and keeps what it works on. Each
+/// process has done all of them once before: one that reads memory for the first time fills its page tables, which
+/// threads share.
 template <class Make>
 void add_speed_up(const std::string& topic, std::size_t count, Make make) {
   measure::add_timed(topic, 1, "serial", [=] {
@@ -223,8 +227,10 @@ void add_speed_up(const std::string& topic, std::size_t count, Make make) {
       });
     };
   });
-  const std::size_t most = 2 * std::max<std::size_t>(1, std::thread::hardware_concurrency());
-  for (std::size_t workers = 1; workers <= most; ++workers) {
+  const std::size_t cores = std::max<std::size_t>(1, std::thread::hardware_concurrency());
+  std::set<std::size_t> counts{cores, 2 * cores};
+  for (std::size_t workers = 1; workers < cores; workers *= 2) counts.insert(workers);
+  for (const std::size_t workers : counts) {
     measure::add_timed(topic, workers, "threads", [=] {
       return [=, task = make()] { return seconds_of([&] { run_by_threads(workers, count, task); }); };
     });

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -34,11 +36,10 @@ class Pipe {
   Pipe& operator=(const Pipe&) = delete;
   ~Pipe() {
     close_writer();
-    ::close(ends_[0]);
+    close_reader();
   }
-  void close_writer() {
-    if (ends_[1] >= 0) ::close(std::exchange(ends_[1], -1));
-  }
+  void close_reader() { close_end(0); }
+  void close_writer() { close_end(1); }
   void write(const void* from, std::size_t bytes) {
     for (const auto* next = static_cast<const char*>(from); bytes > 0;) {
       const ssize_t done = ::write(ends_[1], next, bytes);
@@ -80,8 +81,16 @@ class Pipe {
   }
 
  private:
+  void close_end(std::size_t end) {
+    if (ends_[end] >= 0) ::close(std::exchange(ends_[end], -1));
+  }
+
   std::array<int, 2> ends_{-1, -1};
 };
+
+/// In a forked process: it ends with the one that forked it, however that ends. For what waits in ways that do not
+/// tell.
+inline void end_with_parent() { ::prctl(PR_SET_PDEATHSIG, SIGKILL); }
 
 /// A process that holds a named array of ones.
 class Holder {
@@ -142,7 +151,7 @@ auto in_child(Make make) {
     Child& operator=(const Child&) = delete;
     ~Child() {
       requests.close_writer();
-      process.wait();
+      if (process.pid() != 0) process.wait();
     }
   };
   const auto child = std::make_shared<Child>();
@@ -158,6 +167,7 @@ auto in_child(Make make) {
       child->answers.write_text(reason.what());
     }
   });
+  child->requests.close_reader();
   child->answers.close_writer();
   return [=] {
     child->requests.write("", 1);

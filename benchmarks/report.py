@@ -4,6 +4,7 @@
 
     report.py FOLDER                   writes report.md, report.html and the pictures anew
     report.py FOLDER --readme README   puts the headline table into the README, between its two comments
+    report.py FOLDER --compare OTHER   says which headlines of two runs differ; fails where they do, and are not noisy
 
 FOLDER/results has what the programs wrote. results.py reads it, contents.py says what is shown, pictures.py draws.
 """
@@ -12,6 +13,7 @@ import argparse
 import dataclasses
 import datetime
 import html
+import itertools
 import pathlib
 import shutil
 import statistics
@@ -23,6 +25,8 @@ from contents import (LABELS, SECTIONS, SPEED_UP_SIDES, TOPICS, goal_lines, head
 from machine import compiler, machine, output_of, processor, system  # noqa: E402
 from pictures import draw, pictures  # noqa: E402
 from results import NOISY, Results, bytes_text, name_of, ratio_of, time_text  # noqa: E402
+
+SAME = 0.15  # the change up to which two runs are said to have measured the same
 
 
 class Text:
@@ -226,11 +230,32 @@ def put_into_readme(folder, path):
                     encoding="utf-8")
 
 
+def compare(folder, other):
+    """The headlines of two runs on one machine: those that differ by more than SAME, and that neither run calls noisy."""
+    runs = [headline_lines(Results(each / "results")) for each in (folder, other)]
+    differ = 0
+    for lines in itertools.zip_longest(*runs):
+        first, second = (each and each.ratio for each in lines)
+        if first is None and second is None:
+            continue  # left out
+        if first is None or second is None:
+            sys.exit("The two runs have not measured the same.")
+        change = second.value / first.value - 1
+        noisy = first.noisy or second.noisy
+        differ += abs(change) > SAME and not noisy
+        print(f"{change:+7.1%} {'noisy' if noisy else '     '} {first}; {second}: {lines[0].text}")
+    print(f"{differ} headlines differ by more than {SAME:.0%}, and are not noisy")
+    return 1 if differ else 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path, help="the report's folder")
     parser.add_argument("--readme", type=pathlib.Path, help="a README to put the headlines into")
+    parser.add_argument("--compare", type=pathlib.Path, help="the folder of another report: only compares the headlines")
     arguments = parser.parse_args()
+    if arguments.compare:
+        sys.exit(compare(arguments.folder, arguments.compare))
     print(write(arguments.folder).summary())
     if arguments.readme:
         put_into_readme(arguments.folder, arguments.readme)
