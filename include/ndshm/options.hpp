@@ -14,10 +14,10 @@ enum class lifetime {
   persistent  ///< until ndshm::remove(name); reboots and systemd's RemoveIPC end it too
 };
 
-/// When the memory is taken.
+/// When the memory is taken. Lazy is for sparse arrays, and for large ones that many workers fill.
 enum class reserve {
   eager,  ///< by create(), which fails where there is not enough; mapped too, so that filling it meets no page faults
-  lazy    ///< page by page, on first touch: for sparse arrays; a full /dev/shm is a SIGBUS at the touch
+  lazy    ///< page by page, on first touch; a full /dev/shm is a SIGBUS at the touch
 };
 
 /// Whether huge pages are used where the system has them switched on for shared memory.
