@@ -73,6 +73,7 @@ void add_huge_pages(std::size_t bytes) {
     measure::add_timed("huge_pages", bytes, side, [=] {
       return measure::in_child([=] {
         mount_huge_pages(bytes);
+        create_and_fill();  // a virtual machine may have to get pages from its host first
         return create_and_fill;
       });
     });

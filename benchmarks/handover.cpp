@@ -107,7 +107,9 @@ void add_text(Wanted wanted, std::size_t bytes, bool filled, const std::string& 
         return find(*text);
       };
     });
-    return [=, &holder] { return receiver->seconds_for([&] { pipe->write_text(text_of(holder)); }); };
+    const auto iteration = [=, &holder] { return receiver->seconds_for([&] { pipe->write_text(text_of(holder)); }); };
+    iteration();  // a receiver that keeps the array mapped has it from now on
+    return iteration;
   });
 }
 

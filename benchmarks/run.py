@@ -24,10 +24,10 @@ import report  # noqa: E402
 # a quick one. A program may be run in parts, each with a filter: what is slow is repeated less, or done once.
 PARTS = {
     "segment": [(".*", 9, 0.01)],
-    "access": [(".*", 7, 0.02)],
+    "access": [(".*", 11, 0.02)],
     "handover": [(".*/(1024|65536|4194304|17179869184)/.*", 9, 0.02), (".*/268435456/.*", 3, 0.01),
                  (".*/4294967296/.*", 1, 0.01)],
-    "pool": [(".*", 7, 0.02)],
+    "pool": [("round_trip/.*", 25, 0.01), ("-round_trip/.*", 7, 0.02)],
     "first_touch": [(".*", 5, 0.01)],
     "memory": [(".*", 3, 0.01)],
     "compile": [(".*", 3, 0.01)],
