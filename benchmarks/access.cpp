@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <limits>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -74,13 +75,21 @@ Call<Kernel, A> fastest_place(const Kernel& kernel, A& a, A& b) {
   return calls[static_cast<std::size_t>(std::ranges::min_element(fastest) - fastest.begin())];
 }
 
+/// Two arrays of that side, which are made when they are first needed, and kept.
+template <class Make>
+auto& two_of(Make make, std::size_t n) {
+  using Array = decltype(make(n));
+  static std::map<std::size_t, std::pair<Array, Array>> arrays;
+  const auto found = arrays.find(n);
+  return found != arrays.end() ? found->second : arrays.try_emplace(n, make(n), make(n)).first->second;
+}
+
 /// One topic on n x n elements. The kernels take two arrays of them, or pointers to two, and n.
 template <class OnPointers, class OnArrays>
 void add_topic(const std::string& topic, std::size_t n, OnPointers on_pointers, OnArrays on_arrays) {
   const auto add_side = [&](const std::string& side, auto make, auto kernel) {
     measure::add_loop(topic, n * n * sizeof(double), side, [=](benchmark::State& state) {
-      auto a = make(n);
-      auto b = make(n);
+      auto& [a, b] = two_of(make, n);
       const auto call = fastest_place(kernel, a, b);
       for (auto _ : state) {
         call(kernel, a, b);

@@ -93,10 +93,14 @@ void look_at(const double* data, std::size_t count, Wanted wanted) {
   benchmark::DoNotOptimize(seen);
 }
 
+/// Whether the receiver maps the array for each message, or has kept it mapped since it got it once before.
+enum class Mapped { anew, already };
+
 /// A text through a pipe, by which the receiver finds an array that another process holds: `find(text)` returns when it
 /// has seen what is wanted.
 template <class TextOf, class Find>
-void add_text(Wanted wanted, std::size_t bytes, bool filled, const std::string& side, TextOf text_of, Find find) {
+void add_text(Wanted wanted, std::size_t bytes, bool filled, Mapped mapped, TextOf text_of, Find find,
+              const std::string& side) {
   measure::add_timed(topic_of(wanted), bytes, side, [=] {
     const measure::Holder& holder = measure::holder_of(bytes, filled);
     const auto pipe = std::make_shared<Pipe>();
@@ -108,13 +112,10 @@ void add_text(Wanted wanted, std::size_t bytes, bool filled, const std::string& 
       };
     });
     const auto iteration = [=, &holder] { return receiver->seconds_for([&] { pipe->write_text(text_of(holder)); }); };
-    iteration();  // a receiver that keeps the array mapped has it from now on
+    if (mapped == Mapped::already) iteration();
     return iteration;
   });
 }
-
-/// Whether the receiver maps the array for each message, or keeps it mapped.
-enum class Mapped { anew, already };
 
 void add_handle(Wanted wanted, std::size_t bytes, Mapped mapped, bool filled = true) {
   using Array = ndshm::SharedArray<const double, 1>;
@@ -126,7 +127,7 @@ void add_handle(Wanted wanted, std::size_t bytes, Mapped mapped, bool filled = t
     if (mapped == Mapped::already) *kept = std::move(array);
     return time;
   };
-  add_text(wanted, bytes, filled, mapped == Mapped::already ? "ndshm_warm" : "ndshm", text_of, find);
+  add_text(wanted, bytes, filled, mapped, text_of, find, mapped == Mapped::already ? "ndshm_warm" : "ndshm");
 }
 
 /// The same array as no library hands it over: by its path, unchecked.
@@ -146,7 +147,7 @@ void add_path(Wanted wanted, std::size_t bytes, bool filled = true) {
     ::close(fd);
     return time;
   };
-  add_text(wanted, bytes, filled, "system_calls", text_of, find);
+  add_text(wanted, bytes, filled, Mapped::anew, text_of, find, "system_calls");
 }
 
 /// The elements that are sent as bytes, and a buffer of the receiver's that has been touched.
