@@ -240,7 +240,9 @@ def headline_lines(results):
                          ("attach", small, "python"), "{}"))
     lines.append(against(f"{bytes_text(sent)} to another process that reads it: pipe against ndshm",
                          ("handover_all", sent, "pipe"), ("handover_all", sent, "ndshm"), "{} times as long"))
-    lines.append(against("The same: Python's pickling against ndshm", ("handover_all", sent, "python_pickle"),
+    lines.append(against("The same, where the receiver has it mapped already", ("handover_all", sent, "pipe"),
+                         ("handover_all", sent, "ndshm_warm"), "{} times as long"))
+    lines.append(against(f"{bytes_text(sent)}: Python's pickling against ndshm", ("handover_all", sent, "python_pickle"),
                          ("handover_all", sent, "ndshm"), "{} times as long"))
     lines.append(against("Empty tasks: Python's Pool against ndshm", ("empty_tasks", 2, "python"),
                          ("empty_tasks", 2, "ndshm"), "{} times as long"))
