@@ -71,7 +71,7 @@ void add_processes(std::size_t processes, const std::string& side, std::size_t b
 
 void measure::add_benchmarks(const Settings& settings) {
   const std::size_t bytes = std::size_t{settings.quick ? 16U : 64U} << 20;
-  for (const std::size_t processes : {1, 2, 4, 8}) {
+  for (const std::size_t processes : {1U, 2U, 4U, 8U}) {
     add_processes(processes, "copies", bytes, false, [](const ndshm::Handle& handle) {
       const auto array = ndshm::attach<const double, 1>(handle);
       return std::vector<double>(array.begin(), array.end());

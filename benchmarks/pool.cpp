@@ -8,7 +8,7 @@
 #include <atomic>
 #include <functional>
 #include <ndshm/ndshm.hpp>
-#include <ranges>
+#include <numeric>
 #include <set>
 #include <thread>
 
@@ -56,14 +56,20 @@ auto by_openmp(std::size_t workers, std::size_t count, const F& task) {
   });
 }
 
+/// Jobs for a pool: 0, 1 and so on. (std::views::iota does not compile with clang 14.)
+std::vector<std::size_t> indices(std::size_t count) {
+  std::vector<std::size_t> result(count);
+  std::iota(result.begin(), result.end(), std::size_t{0});
+  return result;
+}
+
 /// Seconds for tasks by a pool whose workers have been started before, and have each called `prepare()`.
 template <class F>
 auto by_pool(
     std::size_t workers, std::size_t count, const F& task, const std::function<void()>& prepare = [] {}) {
   const auto pool = std::make_shared<ndshm::WorkerPool<std::size_t>>(
       workers, task, ndshm::PoolOptions{.initialise = [=](const ndshm::Worker&) { prepare(); }});
-  std::vector<std::size_t> jobs(count);
-  for (std::size_t i = 0; i < count; ++i) jobs[i] = i;
+  const std::vector<std::size_t> jobs = indices(count);
   pool->run(jobs);
   return [=] { return seconds_of([&] { pool->run(jobs); }); };
 }
@@ -201,7 +207,7 @@ void add_populate() {
     return [=, task = fill_in(make_table())] {
       return seconds_of([&] {
         ndshm::WorkerPool<std::size_t> pool(workers, task);
-        pool.run(std::views::iota(std::size_t{0}, blocks));
+        pool.run(indices(blocks));
       });
     };
   });
