@@ -117,6 +117,8 @@ MUTANTS = [
              "if (const auto error = os::commit(draft.descriptor(), layout.control_offset, control_bytes)) return error;",
              "")]),
     Mutant("what is reserved is not mapped", ("memory",), [("segment.hpp", "  os::populate(address, bytes);\n", "")]),
+    Mutant("populating does nothing", ("memory",),
+           [(LINUX, "constexpr int populate_write = 23;", "constexpr int populate_write = -1;")]),
     Mutant("memory that the dead hold stays lost", ("memory",), [
         ("segment.hpp", "if (error && sweep_all() > 0) error = take();", ""),
         ("segment.hpp", "if (named && MappingTable::instance().is_time_to_sweep()) sweep_all();", "")]),
