@@ -61,7 +61,7 @@ void add_unit(const std::string& side, const std::string& text) {
 void measure::add_benchmarks(const Settings&) {
   add_unit("nothing", "int main() {}\n");
   const std::string body = "int main() { xt::xtensor<double, 2> a({2, 3}); return static_cast<int>(xt::sum(a)()); }\n";
-  add_unit("xtensor", "#include <ndshm/detail/xtensor.hpp>\n" + body);
+  add_unit("xtensor", "#include <ndshm/array/xtensor.hpp>\n" + body);
   add_unit("ndshm", "#include <ndshm/ndshm.hpp>\n" + body);
   add_unit("ndshm_used",
            "#include <ndshm/ndshm.hpp>\nint main() { auto a = ndshm::create<double>({2, 3}); return "

@@ -91,8 +91,8 @@ void add_huge_pages(std::size_t bytes) {
     ::shm_unlink("/bare");
     return seconds;
   });
-  for (const huge_pages pages : {huge_pages::never, huge_pages::advise}) {
-    add(pages == huge_pages::never ? "ndshm_eager_small" : "ndshm_eager_huge", [=] {
+  for (const huge_pages pages : {HugePages::never, HugePages::advise}) {
+    add(pages == HugePages::never ? "ndshm_eager_small" : "ndshm_eager_huge", [=] {
       ndshm::SharedArray<double, 1> array;
       return seconds_of([&] {
         array = ndshm::create<double>("array", {count}, {.huge_pages = pages});
@@ -126,10 +126,10 @@ void add_size(std::size_t bytes) {
   });
   for (const bool by_workers : {false, true}) {
     const std::string by = by_workers ? "_by_workers" : "";
-    add_ndshm(bytes, "ndshm_eager_small" + by, reserve::eager, huge_pages::never, by_workers);
-    add_ndshm(bytes, "ndshm_eager_huge" + by, reserve::eager, huge_pages::advise, by_workers);
-    add_ndshm(bytes, "ndshm_lazy_small" + by, reserve::lazy, huge_pages::never, by_workers);
-    add_ndshm(bytes, "ndshm_lazy_huge" + by, reserve::lazy, huge_pages::advise, by_workers);
+    add_ndshm(bytes, "ndshm_eager_small" + by, Reserve::eager, HugePages::never, by_workers);
+    add_ndshm(bytes, "ndshm_eager_huge" + by, Reserve::eager, HugePages::advise, by_workers);
+    add_ndshm(bytes, "ndshm_lazy_small" + by, Reserve::lazy, HugePages::never, by_workers);
+    add_ndshm(bytes, "ndshm_lazy_huge" + by, Reserve::lazy, HugePages::advise, by_workers);
   }
 }
 

@@ -201,7 +201,7 @@ void add_message_queue(Wanted wanted, std::size_t bytes) {
                                                       ipc::message_queue::remove(name.c_str());
                                                     });
     const auto make = [=] {
-      measure::end_with_parent();
+      measure::watch_parent();
       // A message is received into a buffer that has room for the largest.
       return receive_bytes(wanted, bytes, bytes + piece, [=](char* to, std::size_t) {
         std::size_t got = 0;

@@ -123,7 +123,7 @@ auto ping_pong_by_futex() {
   const auto number = std::make_shared<std::uint32_t>(0);
   return ping_pong(
       [=] {
-        measure::end_with_parent();
+        measure::watch_parent();
         for (std::uint32_t seen = 0; seen != last;) {
           futex_wait((*words)(0, 0), seen);
           seen = std::atomic_ref((*words)(0, 0)).load(std::memory_order_acquire);

@@ -90,7 +90,7 @@ class Pipe {
 
 /// In a forked process: it ends with the one that forked it, however that ends. For what waits in ways that do not
 /// tell.
-inline void end_with_parent() { ::prctl(PR_SET_PDEATHSIG, SIGKILL); }
+inline void watch_parent() { ::prctl(PR_SET_PDEATHSIG, SIGKILL); }
 
 /// A process that holds a named array of ones.
 class Holder {
@@ -102,7 +102,7 @@ class Holder {
           end_.close_writer();  // so that this process ends with the other one, however that ends
           const std::array count{bytes / sizeof(double)};  // copy_of: others see it when it is filled
           const auto array = filled ? ndshm::copy_of(name_, xt::ones<double>(count))
-                                    : ndshm::create<double>(name_, count, {.reserve = ndshm::reserve::lazy});
+                                    : ndshm::create<double>(name_, count, {.reserve = ndshm::Reserve::lazy});
           char end = 0;
           end_.read(&end, 1);
         },

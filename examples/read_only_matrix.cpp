@@ -77,7 +77,7 @@ Matrix make_matrix(const std::string& name, std::size_t rows, std::size_t column
   const bool sparse = row_count(blocks) < rows;
   auto matrix = ndshm::create<double>(
       name, {rows, columns},
-      {.reserve = sparse ? ndshm::reserve::lazy : ndshm::reserve::eager, .huge_pages = ndshm::huge_pages::never});
+      {.reserve = sparse ? ndshm::Reserve::lazy : ndshm::Reserve::eager, .huge_pages = ndshm::HugePages::never});
   for (const Range& block : blocks) {
     for (std::size_t row = block.begin; row < block.end; ++row) {
       for (std::size_t column = 0; column < columns; ++column) matrix(row, column) = value(row, column);

@@ -317,12 +317,12 @@ TEST_CASE("create_or_attach attaches what is of the same kind and refuses the re
 
 TEST_CASE("a name for the whole machine is found by who looks there") {
   const std::string name = unique_name();
-  const auto array = ndshm::copy_of(name, xt::ones<int>({3}) * 7, {.scope = ndshm::scope::machine});
+  const auto array = ndshm::copy_of(name, xt::ones<int>({3}) * 7, {.scope = ndshm::Scope::machine});
   CHECK(array.name() == name);
-  CHECK(ndshm::exists(name, ndshm::scope::machine));
-  CHECK((ndshm::attach<const int, 1>(name, {.scope = ndshm::scope::machine}))(2) == 7);
-  CHECK_ERROR((ndshm::create<int>(name, {3}, {.scope = ndshm::scope::machine})), errc::already_exists, name);
-  CHECK_FALSE((ndshm::create_or_attach<int>(name, {3}, {.scope = ndshm::scope::machine})).is_creator());
+  CHECK(ndshm::exists(name, ndshm::Scope::machine));
+  CHECK((ndshm::attach<const int, 1>(name, {.scope = ndshm::Scope::machine}))(2) == 7);
+  CHECK_ERROR((ndshm::create<int>(name, {3}, {.scope = ndshm::Scope::machine})), errc::already_exists, name);
+  CHECK_FALSE((ndshm::create_or_attach<int>(name, {3}, {.scope = ndshm::Scope::machine})).is_creator());
   const std::string text = array.handle().to_string();
   CHECK((ndshm::attach<int, 1>(ndshm::Handle::parse(text)))(0) == 7);
 }

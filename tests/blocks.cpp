@@ -5,7 +5,7 @@
 
 #include "catch.hpp"
 
-#include <ndshm/blocks.hpp>
+#include <ndshm/pool/blocks.hpp>
 
 using ndshm::errc;
 using ndshm::Range;

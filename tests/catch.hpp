@@ -10,7 +10,7 @@
 
 #include <unistd.h>
 
-#include <ndshm/error.hpp>
+#include <ndshm/core/error.hpp>
 #include <optional>
 #include <string>
 

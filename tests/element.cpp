@@ -8,8 +8,8 @@
 
 #include "catch.hpp"
 
-#include <ndshm/element.hpp>
-#include <ndshm/npy.hpp>
+#include <ndshm/format/element.hpp>
+#include <ndshm/format/npy_parser.hpp>
 
 using ndshm::Element;
 using ndshm::detail::descr;
@@ -115,7 +115,7 @@ TEST_CASE("a description that NumPy could not read is refused") {
 
 TEST_CASE("the parser gives back text and size of every type") {
   const auto check = []<class T>(std::type_identity<T>) {
-    const ndshm::npy::Type type = ndshm::npy::parse_descr(descr<T>());
+    const ndshm::detail::npy::Type type = ndshm::detail::npy::parse_descr(descr<T>());
     CHECK(type.descr == descr<T>());
     CHECK(type.itemsize == sizeof(T));
   };

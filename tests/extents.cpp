@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <cstdint>
 #include <limits>
-#include <ndshm/extents.hpp>
+#include <ndshm/core/extents.hpp>
 
 #include "catch.hpp"
 

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <ndshm/handle.hpp>
+#include <ndshm/format/handle.hpp>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -61,7 +61,7 @@ struct Malformed {
 
 TEST_CASE("a handle is one line of plain text") {
   CHECK(usual(named("weights")).to_string() == text_of("name=weights"));
-  CHECK(usual({"weights", {}, -1, ndshm::scope::machine}).to_string() == text_of("scope=machine:name=weights"));
+  CHECK(usual({"weights", {}, -1, ndshm::Scope::machine}).to_string() == text_of("scope=machine:name=weights"));
   CHECK(usual(at(7)).to_string() == text_of("fd=7"));
   CHECK(usual(at(1234, 7)).to_string() == text_of("pid=1234:fd=7"));
   CHECK(usual(named("two words, 100%")).to_string() == text_of("name=two%20words%2C%20100%25"));
@@ -74,7 +74,7 @@ TEST_CASE("a handle's text gives the same handle back") {
   const std::string particles = "[('x', '<f4', (3,)), ('', '|V4'), ('id', '<i8')]";
   const std::vector<Handle> handles{
       usual(named("weights")),
-      usual({"weights", {}, -1, ndshm::scope::machine}),
+      usual({"weights", {}, -1, ndshm::Scope::machine}),
       usual(named("two words")),
       usual(named(" ")),
       usual(named("Größe λ 数")),
@@ -344,7 +344,7 @@ TEST_CASE("a handle that is put together is checked like one that is read") {
   CHECK_ERROR(usual({"a", 1, -1}), errc::invalid_handle, "either a name or a descriptor");
   CHECK_ERROR(usual({"", {}, -1}), errc::invalid_handle, "either a name or a descriptor");
   CHECK_ERROR(usual({"", 1, -1}), errc::invalid_handle, "either a name or a descriptor");
-  CHECK_ERROR(usual({"", {}, 3, ndshm::scope::machine}), errc::invalid_handle, "only a name has a scope");
+  CHECK_ERROR(usual({"", {}, 3, ndshm::Scope::machine}), errc::invalid_handle, "only a name has a scope");
   CHECK_ERROR(usual(named("a/b")), errc::invalid_handle, "has a '/' in it");
   CHECK_ERROR(usual(at(0, 3)), errc::invalid_handle, "not between 1 and 4294967295");
   CHECK_ERROR(usual(at(4294967296, 3)), errc::invalid_handle, "not between 1 and 4294967295");

@@ -29,6 +29,8 @@ using namespace ndshm;
 using detail::ControlPage;
 using namespace std::string_literals;
 
+namespace npy = ndshm::detail::npy;
+
 namespace {
 
 constexpr std::size_t control_offset = detail::control_alignment;  // of all arrays here that do not say otherwise
@@ -654,9 +656,9 @@ TEST_CASE("a copy of a segment's bytes is not taken for the segment") {
   const detail::os::Descriptor original = memory_of(good());
   const detail::os::Descriptor copy = memory_of(good());
   const auto attached = attach<double, 1>(Handle({{}, {}, original.get()}, some_uuid(), "<f8", {4}, {8}, 0, false));
-  CHECK_ERROR(detail::Segment::attach({}, copy.get(), detail::Access::read_write, "attach: "), errc::damaged,
-              "it is a copy");
-  CHECK(detail::Segment::attach({}, original.get(), detail::Access::read_write, "attach: ")->data() ==
+  CHECK_ERROR(detail::Segment::attach({}, copy.get(), detail::Access::read_write, detail::Context("attach")),
+              errc::damaged, "it is a copy");
+  CHECK(detail::Segment::attach({}, original.get(), detail::Access::read_write, detail::Context("attach"))->data() ==
         reinterpret_cast<const std::byte*>(attached.data()));
 }
 
@@ -670,7 +672,7 @@ TEST_CASE("a segment that belongs to somebody else is refused, and stays as it i
   const std::string before = file.state();
   check_refused(file, errc::permission_denied, "");
   if (::geteuid() == 0) {
-    CHECK((attach<double, 1>(file.name(), {.owner = owner::anyone}).size()) == 4);
+    CHECK((attach<double, 1>(file.name(), {.owner = Owner::anyone}).size()) == 4);
     CHECK(file.state() == before);
   }
 }

@@ -16,7 +16,7 @@
 #include <ndshm/ndshm.hpp>
 
 using ndshm::errc;
-using ndshm::lifetime;
+using ndshm::Lifetime;
 using namespace std::chrono_literals;
 
 namespace {
@@ -190,7 +190,7 @@ TEST_CASE("attach waits for a name that is still to come") {
 TEST_CASE("a persistent segment stays until it is removed, also without any process") {
   const std::string name = unique_name();
   in_a_killed_child([&] {
-    static auto array = ndshm::create<int>(name, {4}, {.lifetime = lifetime::persistent});
+    static auto array = ndshm::create<int>(name, {4}, {.lifetime = Lifetime::persistent});
     array.fill(7);
   });
   ndshm::sweep();
@@ -209,10 +209,10 @@ TEST_CASE("a persistent segment stays until it is removed, also without any proc
   }
   CHECK_FALSE(is_listed(name));
   CHECK_FALSE(ndshm::remove(name));
-  { ndshm::create<int>(name, {4}, {.lifetime = lifetime::persistent}); }
+  { ndshm::create<int>(name, {4}, {.lifetime = Lifetime::persistent}); }
   CHECK(ndshm::remove(name));
   CHECK_FALSE(is_listed(name));
-  CHECK_ERROR((ndshm::create<int>({4}, {.lifetime = lifetime::persistent})), errc::invalid_argument, "give it a name");
+  CHECK_ERROR((ndshm::create<int>({4}, {.lifetime = Lifetime::persistent})), errc::invalid_argument, "give it a name");
 }
 
 TEST_CASE("remove leaves a segment to those who use it") {
@@ -234,7 +234,7 @@ TEST_CASE("list tells what there is") {
     CHECK(info.shape == std::vector<std::size_t>{3, 4});
     CHECK(info.fortran_order);
     CHECK(info.nbytes == 96);
-    CHECK(info.lifetime == lifetime::shared);
+    CHECK(info.lifetime == Lifetime::shared);
     CHECK(info.in_use);
     CHECK(info.creator_pid == static_cast<std::uint64_t>(::getpid()));
     CHECK(info.created <= std::chrono::system_clock::now());

@@ -28,8 +28,8 @@ TEST_CASE("a sparse array may be larger than the memory") {
   for (const bool named : {true, false}) {
     auto array =
         named ? ndshm::create<double>(name, {bytes / sizeof(double) / columns, columns},
-                                      {.reserve = ndshm::reserve::lazy})
-              : ndshm::create<double>({bytes / sizeof(double) / columns, columns}, {.reserve = ndshm::reserve::lazy});
+                                      {.reserve = ndshm::Reserve::lazy})
+              : ndshm::create<double>({bytes / sizeof(double) / columns, columns}, {.reserve = ndshm::Reserve::lazy});
     CHECK(array.nbytes() == bytes);
     array(0, 0) = 1;
     array(3'750'000, 500) = 2;
@@ -43,7 +43,7 @@ TEST_CASE("a sparse array may be larger than the memory") {
 
 TEST_CASE("more than 2^31 elements are counted and addressed") {
   constexpr std::int64_t count = (std::int64_t{1} << 32) + 5;
-  auto array = ndshm::create<std::uint8_t>({count}, {.reserve = ndshm::reserve::lazy});
+  auto array = ndshm::create<std::uint8_t>({count}, {.reserve = ndshm::Reserve::lazy});
   CHECK(array.size() == static_cast<std::size_t>(count));
   array(count - 1) = 9;
   CHECK(array.data()[count - 1] == 9);
@@ -89,11 +89,11 @@ TEST_CASE("what create reserves is mapped too, so that filling it meets no page 
     return;
   }
   constexpr std::size_t bytes = std::size_t{1} << 22;
-  for (const auto reserve : {ndshm::reserve::eager, ndshm::reserve::lazy}) {
+  for (const auto reserve : {ndshm::Reserve::eager, ndshm::Reserve::lazy}) {
     const auto named = ndshm::create<char>(unique_name(), {bytes}, {.reserve = reserve});
     const auto anonymous = ndshm::create<char>({bytes}, {.reserve = reserve});
-    CHECK((mapped_bytes(named.data()) >= bytes) == (reserve == ndshm::reserve::eager));
-    CHECK((mapped_bytes(anonymous.data()) >= bytes) == (reserve == ndshm::reserve::eager));
+    CHECK((mapped_bytes(named.data()) >= bytes) == (reserve == ndshm::Reserve::eager));
+    CHECK((mapped_bytes(anonymous.data()) >= bytes) == (reserve == ndshm::Reserve::eager));
   }
 }
 
@@ -182,7 +182,7 @@ TEST_CASE("even the first pages of a lazy array are an error and no SIGBUS when 
       std::vector<ndshm::SharedArray<int, 1>> arrays;
       for (int i = 0; i < 100; ++i) {
         const auto error = error_of([&] {
-          arrays.push_back(ndshm::create<int>("a" + std::to_string(i), {1 << 20}, {.reserve = ndshm::reserve::lazy}));
+          arrays.push_back(ndshm::create<int>("a" + std::to_string(i), {1 << 20}, {.reserve = ndshm::Reserve::lazy}));
         });
         if (error) return error->code() == errc::out_of_memory ? 0 : 1;
       }

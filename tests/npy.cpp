@@ -2,7 +2,7 @@
 // The .npy header: what is written, what is read back, and each rule of the parser with a header that breaks just it.
 #include <algorithm>
 #include <cstddef>
-#include <ndshm/npy.hpp>
+#include <ndshm/format/npy_parser.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +12,8 @@
 using namespace ndshm;
 using detail::Shape;
 using namespace std::string_literals;
+
+namespace npy = ndshm::detail::npy;
 
 namespace {
 
@@ -365,7 +367,8 @@ TEST_CASE("each broken rule of a header is refused by name") {
   for (const Malformed& bad : table) {
     INFO(bad.what << ": " << bad.bytes);
     CHECK_ERROR(npy::parse(bad.bytes), errc::invalid_header, bad.message);
-    CHECK_ERROR(npy::parse(bad.bytes, "attach \"x\": "), errc::invalid_header, "attach \"x\": .npy header: ");
+    CHECK_ERROR(npy::parse(bad.bytes, detail::Context("attach", "x")), errc::invalid_header,
+                "attach \"x\": .npy header: ");
   }
 }
 
@@ -399,5 +402,5 @@ TEST_CASE("a type that stands alone is checked like one in a header") {
   for (const char* name : {"a", "b", "c", "d", "e"}) five += "('"s + name + "', '" + quarter + "'), ";
   CHECK_ERROR(npy::parse_descr("[" + five + "]"), errc::invalid_header, "a struct does not fit");
   CHECK_ERROR(npy::parse_descr(std::string(10'001, '[')), errc::invalid_header, "longer than 10,000");
-  CHECK_ERROR(npy::parse_descr("f8", "create \"x\": "), errc::invalid_header, "create \"x\": ");
+  CHECK_ERROR(npy::parse_descr("f8", detail::Context("create", "x")), errc::invalid_header, "create \"x\": ");
 }

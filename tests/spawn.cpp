@@ -217,7 +217,8 @@ TEST_CASE("descriptors arrive in the order in which they are given, whatever the
       program.environment.emplace_back("NDSHM_HANDLE_" + std::to_string(number),
                                        handle.as_inherited(number).to_string());
     }
-    CHECK(ndshm::Process(os::spawn_child(program, descriptors, "test: ")).wait().to_string() == success);
+    CHECK(ndshm::Process(os::spawn_child(program, descriptors, ndshm::detail::Context("test"))).wait().to_string() ==
+          success);
   }
   for (const auto& array : arrays) CHECK(array(0) == 3);
 }
@@ -241,7 +242,8 @@ TEST_CASE("a handle that means a descriptor which was not handed over is an erro
       {{"NDSHM_HANDLE_COUNT", "1"}, {"NDSHM_HANDLE_0", array.handle().as_inherited(1).to_string()}},
       {}};
   const std::vector<int> descriptors{array.handle().place().descriptor};
-  const std::string text = ndshm::Process(os::spawn_child(program, descriptors, "test: ")).wait().to_string();
+  const std::string text =
+      ndshm::Process(os::spawn_child(program, descriptors, ndshm::detail::Context("test"))).wait().to_string();
   INFO(text);
   CHECK(text.find("handle 0 means descriptor 1 of those that this process was given [ndshm.invalid_handle]") !=
         std::string::npos);
@@ -481,7 +483,8 @@ TEST_CASE("a report that nobody reads any more does not end the child by a signa
 }
 
 TEST_CASE("a child's end can be polled for") {
-  os::Child child = os::spawn_child({child_program().string(), {"exit", "6"}, {}, {}}, {}, "test: ");
+  os::Child child =
+      os::spawn_child({child_program().string(), {"exit", "6"}, {}, {}}, {}, ndshm::detail::Context("test"));
 #if !defined(NDSHM_PORTABLE_POSIX)
   CHECK(child.readable_means_ended());
 #endif

@@ -10,7 +10,7 @@
 
 #include "catch.hpp"
 
-#include <ndshm/task_board.hpp>
+#include <ndshm/pool/task_board.hpp>
 
 #if !defined(NDSHM_CRASH_POINTS)
 #error "this test needs the crash points"
@@ -179,7 +179,7 @@ TEST_CASE("a worker does not fall asleep over a task, nor when the board closes"
   CHECK(board.fall_asleep(0));
   CHECK(board.rouse(0));
   CHECK_FALSE(board.rouse(0));
-  CHECK(board.state(0) == WorkerState::rung);
+  CHECK(board.state(0) == WorkerState::notified);
   board.post(0);
   board.publish();
   CHECK_FALSE(board.fall_asleep(0));

@@ -94,7 +94,7 @@ TEST_CASE("a segment of one user cannot be read, removed or shadowed by another"
         constexpr errc refusal = errc::not_found;  // lock files of others are out of sight
 #else
         constexpr errc refusal = errc::permission_denied;
-        if (!throws(refusal, [&] { ndshm::attach<int, 1>(name, {.owner = ndshm::owner::anyone}); })) return 3;
+        if (!throws(refusal, [&] { ndshm::attach<int, 1>(name, {.owner = ndshm::Owner::anyone}); })) return 3;
         if (!throws(refusal, [&] { ndshm::remove(name); })) return 4;
 #endif
         if (!throws(refusal, [&] { ndshm::attach<int, 1>(name); })) return 1;
@@ -117,9 +117,9 @@ TEST_CASE("a segment that is open to others is attached only by those who trust 
       },
       [&] {
         if (!throws(errc::permission_denied, [&] { ndshm::attach<const int, 1>(name); })) return 1;
-        if (!throws(errc::permission_denied, [&] { ndshm::attach<int, 1>(name, {.owner = ndshm::owner::anyone}); }))
+        if (!throws(errc::permission_denied, [&] { ndshm::attach<int, 1>(name, {.owner = ndshm::Owner::anyone}); }))
           return 2;
-        const auto array = ndshm::attach<const int, 1>(name, {.owner = ndshm::owner::anyone});
+        const auto array = ndshm::attach<const int, 1>(name, {.owner = ndshm::Owner::anyone});
         return array(3) == 7 ? 0 : 3;
       });
 }

@@ -21,7 +21,7 @@
 #include <ndshm/ndshm.hpp>
 
 using ndshm::errc;
-using ndshm::failure;
+using ndshm::FailureReason;
 using ndshm::Range;
 using ndshm::Worker;
 using ndshm::WorkerPool;
@@ -228,11 +228,11 @@ TEST_CASE("a worker that is killed, crashes or exits fails only the task it was 
     CHECK(report.replaced == 4);
     REQUIRE(report.failures.size() == 4);
     CHECK(report.failures[0].index == 3);
-    CHECK(report.failures[0].reason == failure::killed);
+    CHECK(report.failures[0].reason == FailureReason::killed);
     CHECK(report.failures[0].text == "signal 9 (Killed)");
     CHECK(report.failures[1].text == "signal 10 (User defined signal 1)");
     CHECK(report.failures[2].text == "exit code 0");
-    CHECK(report.failures[2].reason == failure::exited);
+    CHECK(report.failures[2].reason == FailureReason::exited);
     CHECK(report.failures[3].text == "exit code 4");
     std::set<std::uint64_t> pids;
     for (const auto& lost : report.failures) pids.insert(lost.pid);
@@ -274,15 +274,15 @@ TEST_CASE("the pool ends in words when there is no worker left") {
   CHECK(report.done == 0);
   REQUIRE(report.failures.size() == 20);
   CHECK(std::count_if(report.failures.begin(), report.failures.end(),
-                      [](const auto& lost) { return lost.reason == failure::killed; }) == 5);
-  CHECK(report.failures.back().reason == failure::no_worker);
+                      [](const auto& lost) { return lost.reason == FailureReason::killed; }) == 5);
+  CHECK(report.failures.back().reason == FailureReason::no_worker);
   CHECK(report.failures.back().text.find("no replacements are left") != std::string::npos);
   CHECK(pool.try_run(numbers(2)).failures.size() == 2);
 
   WorkerPool never_ready(2, [](int) {}, {.initialise = [](const Worker&) { throw std::runtime_error("no luck"); }});
   const auto none = never_ready.try_run(numbers(3));
   REQUIRE(none.failures.size() == 3);
-  CHECK(none.failures[0].reason == failure::no_worker);
+  CHECK(none.failures[0].reason == FailureReason::no_worker);
   CAPTURE(none.failures[0].text);
   CHECK(none.failures[0].text.find("exception std::runtime_error: no luck, before it was ready, 3 times in a row") !=
         std::string::npos);
@@ -306,7 +306,7 @@ TEST_CASE("a task that throws is reported with type and text, and its worker sta
   const auto report = pool.try_map(numbers(6));
   REQUIRE(report.failures.size() == 3);
   CHECK(report.failures[0].index == 1);
-  CHECK(report.failures[0].reason == failure::threw);
+  CHECK(report.failures[0].reason == FailureReason::threw);
   CHECK(report.failures[0].text == "std::out_of_range: too far");
   CHECK(report.failures[1].text == "an exception that is no std::exception");
   CHECK(report.failures[2].text.size() == 1023);
@@ -481,7 +481,7 @@ TEST_CASE("a task that runs too long is ended, alone") {
   CHECK(report.done == 47);
   REQUIRE(report.failures.size() == 3);
   for (const auto& lost : report.failures) {
-    CHECK(lost.reason == failure::timed_out);
+    CHECK(lost.reason == FailureReason::timed_out);
     CHECK(lost.text == "ran longer than 0.05 s");
     CHECK((lost.index >= 1 && lost.index <= 3));
   }

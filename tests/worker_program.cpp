@@ -20,7 +20,7 @@
 #include <ndshm/ndshm.hpp>
 
 using ndshm::errc;
-using ndshm::failure;
+using ndshm::FailureReason;
 using ndshm::Range;
 using ndshm::WorkerPool;
 using ndshm::WorkerProgram;
@@ -74,7 +74,7 @@ TEST_CASE("a program that dies or throws fails its own task alone") {
   CHECK(report.failures[0].text == "signal 9 (Killed)");
   CHECK(report.failures[1].text == "std::runtime_error: five");
   CHECK(report.failures[2].text == "exit code 4");
-  CHECK(report.failures[3].reason == failure::timed_out);
+  CHECK(report.failures[3].reason == FailureReason::timed_out);
   CHECK(report.replaced == 3);
   CHECK(report.results[99] == 198);
 }
@@ -133,7 +133,7 @@ TEST_CASE("a program that is no worker, or one for other types, is an error in w
   WorkerPool<int, int> other(1, program("other_type"));
   const auto report = other.try_map(numbers(2));
   REQUIRE(report.failures.size() == 2);
-  CHECK(report.failures[0].reason == failure::no_worker);
+  CHECK(report.failures[0].reason == FailureReason::no_worker);
   CHECK(report.failures[0].text.find("jobs of 4 and results of 4 bytes, this worker 8 and 8") != std::string::npos);
   WorkerPool<int, int> leaves(2, program("leave"));
   CHECK(leaves.try_map(numbers(2)).failures.at(1).text.find("exit code 3, before it was ready") != std::string::npos);

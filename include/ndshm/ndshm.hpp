@@ -2,12 +2,8 @@
 // ndshm.hpp: the whole library.
 #pragma once
 
-#include <ndshm/blocks.hpp>
+#include <ndshm/array.hpp>
+#include <ndshm/pool.hpp>
 #include <ndshm/process.hpp>
-#include <ndshm/progress.hpp>
 #include <ndshm/registry.hpp>
-#include <ndshm/shared_array.hpp>
-#include <ndshm/spawn.hpp>
-#include <ndshm/transfer.hpp>
 #include <ndshm/version.hpp>
-#include <ndshm/worker_pool.hpp>

@@ -1,5 +1,5 @@
 // expect: ndshm: a pointer cannot be shared
 // SPDX-License-Identifier: BSL-1.0
-#include <ndshm/shared_array.hpp>
+#include <ndshm/array/shared_array.hpp>
 
 auto array = ndshm::create<int*>({4});

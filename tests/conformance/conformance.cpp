@@ -145,17 +145,17 @@ void require(bool condition, const std::string& otherwise) {
 struct NpyFile {
   explicit NpyFile(const std::string& path, std::size_t limit = static_cast<std::size_t>(-1)) {
     const std::string all = read_bytes(path, limit);
-    const std::size_t length = ndshm::npy::header_bytes(all);
+    const std::size_t length = ndshm::detail::npy::header_bytes(all);
     bytes = all.substr(0, length);
-    header = ndshm::npy::parse(bytes);
+    header = ndshm::detail::npy::parse(bytes);
     data = all.substr(length);
   }
   std::string bytes;
-  ndshm::npy::Header header;
+  ndshm::detail::npy::Header header;
   std::string data;
 };
 
-void require_same_header(const ndshm::npy::Header& numpy, const ndshm::npy::Header& ours) {
+void require_same_header(const ndshm::detail::npy::Header& numpy, const ndshm::detail::npy::Header& ours) {
   require(numpy.descr == ours.descr, "NumPy's descr is " + numpy.descr + ", ours " + ours.descr);
   require(numpy.itemsize == ours.itemsize, "the item sizes differ");
   require(numpy.fortran_order == ours.fortran_order, "fortran_order differs");
@@ -188,7 +188,7 @@ class Conformance {
       if (answer == std::vector<std::string>{"end"}) return;
       try {
         require(answer.size() == 5, answer.empty() ? "no answer" : answer.back());
-        const ndshm::npy::Header header = NpyFile(path).header;
+        const ndshm::detail::npy::Header header = NpyFile(path).header;
         require(header.descr == answer[1], "read as " + header.descr + ", not " + answer[1]);
         require(std::to_string(header.itemsize) == answer[2], "item size " + std::to_string(header.itemsize));
         require((header.fortran_order ? "True" : "False") == answer[3], "fortran_order");
@@ -272,7 +272,8 @@ class Conformance {
   static void check_file(const NpyFile& numpy, const NpyFile& segment, const std::vector<Shape>& indices,
                          std::uint64_t seed) {
     require_same_header(numpy.header, segment.header);
-    require(ndshm::npy::format(numpy.header) == segment.bytes, "NumPy's header is not written as the segment's is");
+    require(ndshm::detail::npy::format(numpy.header) == segment.bytes,
+            "NumPy's header is not written as the segment's is");
     require(segment.header.descr == ndshm::detail::descr<T>(), "the segment's descr is " + segment.header.descr);
     require(segment.header.itemsize == sizeof(T), "the item size is not sizeof(T)");
     require(numpy.data.size() == indices.size() * sizeof(T), "the elements in NumPy's file have another size");

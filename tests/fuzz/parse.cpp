@@ -11,9 +11,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
-#include <ndshm/control.hpp>
-#include <ndshm/handle.hpp>
-#include <ndshm/npy.hpp>
+#include <ndshm/format/description.hpp>
+#include <ndshm/format/handle.hpp>
+#include <ndshm/format/npy_parser.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 namespace {
 
-namespace npy = ndshm::npy;
+namespace npy = ndshm::detail::npy;
 namespace detail = ndshm::detail;
 using ndshm::errc;
 using ndshm::Handle;
@@ -361,7 +361,7 @@ void fuzz_segment(Input input) {
     return true;
   };
   std::optional<detail::Description> description;
-  const auto refused = code_of([&] { description = detail::describe(size, read, "fuzz: "); });
+  const auto refused = code_of([&] { description = detail::describe(size, read, detail::Context("fuzz")); });
   require(reads <= 3, "header, rest of the header, control page");
   if (refused) {
     require(*refused == errc::not_a_segment || *refused == errc::damaged || *refused == errc::incompatible,

@@ -143,9 +143,10 @@ void check(const Array& array) {
   for (const std::uint32_t element : array) {
     if (element != pattern) return violation(half_built, "an element is not what the creator wrote");
   }
-  const auto object = os::peek_named(array.name(), ndshm::scope::session);
+  const auto object = os::peek_named(array.name(), ndshm::Scope::session);
   if (!object) return violation(removed_live);
-  if (uuid_of(ndshm::detail::describe(*object, "check: ").control) != array.uuid()) violation(bound_to_other);
+  if (uuid_of(ndshm::detail::describe(*object, ndshm::detail::Context("check")).control) != array.uuid())
+    violation(bound_to_other);
 }
 
 Array create(const std::string& name) {
@@ -268,7 +269,7 @@ std::size_t steps() {
       bool died = false;
       {
         const Holder holder(live);
-        ndshm::create<std::uint32_t>(kept, {1}, {.lifetime = ndshm::lifetime::persistent});
+        ndshm::create<std::uint32_t>(kept, {1}, {.lifetime = ndshm::Lifetime::persistent});
         leave_a_dead_one(dead);
         died = dies_at(step, scenario.run);
         for (const std::string& name : {fresh, dead}) {

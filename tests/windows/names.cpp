@@ -141,7 +141,7 @@ TEST_CASE("a segment that another user made is attached only when asked for") {
   CHECK_ERROR((ndshm::attach<const int, 1>(stranger)), errc::permission_denied, "it belongs to another user");
   CHECK_FALSE(ndshm::exists(stranger));
   CHECK_ERROR((ndshm::create<int>(stranger, {3})), errc::already_exists, stranger);
-  CHECK((ndshm::attach<const int, 1>(stranger, {.owner = ndshm::owner::anyone}))(2) == 7);
+  CHECK((ndshm::attach<const int, 1>(stranger, {.owner = ndshm::Owner::anyone}))(2) == 7);
 
   // A sign of this user that leads to memory of somebody else.
   const std::string astray = unique_name();
@@ -193,18 +193,18 @@ TEST_CASE("names of strangers' objects are no segments") {
 
 TEST_CASE("a name for all sessions is not the one of this session") {
   const std::string name = unique_name();
-  const auto global = ndshm::copy_of(name, xt::ones<int>({3}) * 1, {.scope = scope::machine});
+  const auto global = ndshm::copy_of(name, xt::ones<int>({3}) * 1, {.scope = Scope::machine});
   CHECK(Handle(::OpenFileMappingW(FILE_MAP_READ, FALSE, object_name(name, L"Global\\ndshm.").c_str())) != nullptr);
   CHECK_FALSE(ndshm::exists(name));
-  CHECK(ndshm::exists(name, scope::machine));
+  CHECK(ndshm::exists(name, Scope::machine));
   CHECK_ERROR((ndshm::attach<int, 1>(name)), errc::not_found, name);
   const auto local = ndshm::copy_of(name, xt::ones<int>({3}) * 2);
   CHECK((ndshm::attach<const int, 1>(name))(0) == 2);
-  CHECK((ndshm::attach<const int, 1>(name, {.scope = scope::machine}))(0) == 1);
+  CHECK((ndshm::attach<const int, 1>(name, {.scope = Scope::machine}))(0) == 1);
   CHECK((ndshm::attach<const int, 1>(global.handle()))(0) == 1);
   CHECK((ndshm::attach<const int, 1>(local.handle()))(0) == 2);
-  CHECK_ERROR((ndshm::create<int>(name, {3}, {.scope = scope::machine})), errc::already_exists, name);
-  const auto same = ndshm::create_or_attach<int>(name, {3}, {.scope = scope::machine});
+  CHECK_ERROR((ndshm::create<int>(name, {3}, {.scope = Scope::machine})), errc::already_exists, name);
+  const auto same = ndshm::create_or_attach<int>(name, {3}, {.scope = Scope::machine});
   CHECK(same(0) == 1);
 }
 
@@ -213,18 +213,18 @@ TEST_CASE("without the privilege for it a name for all sessions is refused in wo
   REQUIRE(::ProcessIdToSessionId(::GetCurrentProcessId(), &session) != 0);
   REQUIRE(session != 0);  // there everybody may
   const std::string name = unique_name();
-  const auto made_before = ndshm::create<int>(name, {3}, {.scope = scope::machine});
+  const auto made_before = ndshm::create<int>(name, {3}, {.scope = Scope::machine});
   set_privilege(L"SeCreateGlobalPrivilege", false);
-  CHECK_ERROR((ndshm::create<int>(unique_name(), {3}, {.scope = scope::machine})), errc::permission_denied,
+  CHECK_ERROR((ndshm::create<int>(unique_name(), {3}, {.scope = Scope::machine})), errc::permission_denied,
               "SeCreateGlobalPrivilege");
-  CHECK((ndshm::attach<const int, 1>(name, {.scope = scope::machine})).size() == 3);
+  CHECK((ndshm::attach<const int, 1>(name, {.scope = Scope::machine})).size() == 3);
   set_privilege(L"SeCreateGlobalPrivilege", true);
-  CHECK(ndshm::create<int>(unique_name(), {3}, {.scope = scope::machine}).size() == 3);
+  CHECK(ndshm::create<int>(unique_name(), {3}, {.scope = Scope::machine}).size() == 3);
 }
 
 TEST_CASE("what Windows has not is an error that says what to do") {
   const std::string name = unique_name();
-  CHECK_ERROR((ndshm::create<int>(name, {3}, {.lifetime = ndshm::lifetime::persistent})), errc::unsupported,
+  CHECK_ERROR((ndshm::create<int>(name, {3}, {.lifetime = ndshm::Lifetime::persistent})), errc::unsupported,
               "write the array to a file");
   CHECK_ERROR((ndshm::create<int>(name, {3}, {.mode = 0644})), errc::unsupported, "leave the mode away");
   const auto array = ndshm::create<int>(name, {3});

@@ -5,13 +5,13 @@
 
 #include <chrono>
 #include <cstdint>
-#include <ndshm/options.hpp>
+#include <ndshm/core/options.hpp>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
-namespace ndshm::detail::os {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 
 enum class Access { read_only, read_write };
 
@@ -52,7 +52,7 @@ enum class Kind {
 inline constexpr const char* array_is_gone =
     "its array is gone, or it belongs to another process: let it be inherited, or send one that names its process";
 
-enum class Swept { absent, kept, removed };
+enum class Swept { absent, in_use, removed };
 
 /// Free and whole size in bytes of the file system of named objects; whole is 0 where it has no limit.
 struct Space {
@@ -75,13 +75,13 @@ struct Program {
   std::vector<std::string> arguments{};  ///< without the program's own name
   Variables environment{};               ///< besides, or in place of, this process's; the last one of a name counts
   std::string working_directory{};       ///< empty: this process's
-  int leash = -1;                        ///< a ParentMark's: it ends the child with this process; -1: nothing does
+  int job = -1;                          ///< a ParentWatch's: it ends the child with this process; -1: nothing does
 };
 
 /// Short waits for something that ends by itself soon: first gives the processor away, then sleeps 0.1 ms a turn.
-class Patience {
+class Backoff {
  public:
-  explicit Patience(std::chrono::nanoseconds limit) : end_(std::chrono::steady_clock::now() + limit) {}
+  explicit Backoff(std::chrono::nanoseconds limit) : end_(std::chrono::steady_clock::now() + limit) {}
   /// False once the limit is over.
   bool wait() {
     if (turns_++ < 64) {
@@ -105,4 +105,4 @@ inline std::uint64_t steady_ns() {
           .count());
 }
 
-}  // namespace ndshm::detail::os
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os

@@ -9,7 +9,7 @@
 #include <system_error>
 #include <thread>
 
-namespace ndshm::detail::os {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 
 /// Lets time pass: nothing tells that a name has come.
 class NameWatch {
@@ -26,4 +26,4 @@ inline bool huge_pages_are_on(bool) { return false; }
 inline std::error_code populate(void*, std::size_t) { return std::make_error_code(std::errc::not_supported); }
 inline std::error_code populate_huge(void*, std::size_t) { return std::make_error_code(std::errc::not_supported); }
 
-}  // namespace ndshm::detail::os
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os

@@ -14,7 +14,7 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
-#include <ndshm/detail/crash_point.hpp>
+#include <ndshm/core/crash_point.hpp>
 #include <ndshm/platform/unix.hpp>
 #include <ndshm/platform/unix_process.hpp>
 #include <ndshm/platform/unix_socket.hpp>
@@ -24,7 +24,7 @@
 #include <string>
 #include <vector>
 
-namespace ndshm::detail::os {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 
 template <class>
 inline constexpr bool has_fork = true;
@@ -42,8 +42,8 @@ inline std::string file_of(std::string_view name) {
 /// An object that is open: the descriptor, what it is, and whether it may be written.
 class Object {
  public:
-  Object(Descriptor fd, Access access, const std::string& subject)
-      : fd_(std::move(fd)), access_(access), status_(status_of(fd_.get(), subject)) {}
+  Object(Descriptor fd, Access access, Context context)
+      : fd_(std::move(fd)), access_(access), status_(status_of(fd_.get(), context)) {}
 
   std::size_t size() const { return static_cast<std::size_t>(status_.st_size); }
   Access access() const { return access_; }
@@ -59,10 +59,10 @@ class Object {
     return seals != -1 && (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) != 0;
   }
   /// Sees to it. What is mapped for writing stays so.
-  void freeze(const std::string& subject) const {
+  void freeze(Context context) const {
     if (is_frozen() || ::fcntl(fd_.get(), F_ADD_SEALS, F_SEAL_FUTURE_WRITE) == 0) return;
-    if (errno == EINVAL) throw Error(errc::unsupported, subject + "the kernel is older than 5.1 and cannot do it");
-    throw refused(last_error(), subject, "seal");
+    if (errno == EINVAL) throw Error(errc::unsupported, context + "the kernel is older than 5.1 and cannot do it");
+    throw refused(last_error(), context, "seal");
   }
   bool read(std::size_t offset, void* destination, std::size_t bytes) const {
     return read_at(fd_.get(), offset, destination, bytes);
@@ -70,8 +70,8 @@ class Object {
   bool write(std::size_t offset, const void* source, std::size_t bytes) const {
     return ::pwrite(fd_.get(), source, bytes, static_cast<off_t>(offset)) == static_cast<ssize_t>(bytes);
   }
-  boost::interprocess::mapped_region map(std::size_t bytes, const std::string& subject) const {
-    return os::map(fd_.get(), access_, bytes, subject);
+  boost::interprocess::mapped_region map(std::size_t bytes, Context context) const {
+    return os::map(fd_.get(), access_, bytes, context);
   }
   Descriptor take() && { return std::move(fd_); }
   /// The mapping pins the lock, so a named object needs no descriptor once it is mapped.
@@ -113,50 +113,50 @@ inline Descriptor open_file(const std::string& path, Access access) {
 }
 
 /// Opens once more what a file of /proc/PID/fd stands for, with an access of its own.
-inline Descriptor reopen(const std::string& path, Access access, const std::string& subject) {
+inline Descriptor reopen(const std::string& path, Access access, Context context) {
   const int flags = (access == Access::read_write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK;
   Descriptor fd(retry_on_signal([&] { return ::open(path.c_str(), flags); }));
-  if (!fd) throw refused(last_error(), subject, path);
+  if (!fd) throw refused(last_error(), context, path);
   return fd;
 }
 
 inline std::string path_of_own(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
 
-inline Error no_segment(int number, const std::string& why, const std::string& subject) {
+inline Error no_segment(int number, const std::string& why, Context context) {
   return {errc::not_a_segment,
-          subject + "what is behind descriptor " + std::to_string(number) + " is not a segment of ndshm (" + why + ")"};
+          context + "what is behind descriptor " + std::to_string(number) + " is not a segment of ndshm (" + why + ")"};
 }
 
 /// What somebody else made has to be a memfd that nobody can cut off any more: reading beyond its end is a SIGBUS. To
 /// be asked before the size, which can change until then. Seals are never taken away.
-inline void require_sealed(int fd, int number, const std::string& subject) {
+inline void require_sealed(int fd, int number, Context context) {
   constexpr int wanted = F_SEAL_SHRINK | F_SEAL_GROW;
   const int seals = ::fcntl(fd, F_GET_SEALS);
-  if (seals == -1) throw no_segment(number, "it is no memory object", subject);
-  if ((seals & wanted) != wanted) throw no_segment(number, "its size is not sealed", subject);
+  if (seals == -1) throw no_segment(number, "it is no memory object", context);
+  if ((seals & wanted) != wanted) throw no_segment(number, "its size is not sealed", context);
 }
 
 /// The object behind a descriptor of this process, checked.
-inline Object open_checked(Descriptor fd, int number, Access access, const std::string& subject) {
-  require_sealed(fd.get(), number, subject);
-  require_access(fd.get(), number, access, subject);
+inline Object open_checked(Descriptor fd, int number, Access access, Context context) {
+  require_sealed(fd.get(), number, context);
+  require_access(fd.get(), number, access, context);
   // A read-only mapping of a writable descriptor could be made writable by mprotect.
   const bool reopens = access == Access::read_only && is_open_for_writing(fd.get());
-  return {reopens ? reopen(path_of_own(fd.get()), access, subject) : std::move(fd), access, subject};
+  return {reopens ? reopen(path_of_own(fd.get()), access, context) : std::move(fd), access, context};
 }
 
 }  // namespace linux_only
 
 /// An object that nobody else can see yet.
-class Draft {
+class UnpublishedObject {
  public:
-  explicit Draft(Descriptor fd) : fd_(std::move(fd)) {}
+  explicit UnpublishedObject(Descriptor fd) : fd_(std::move(fd)) {}
   int descriptor() const { return fd_.get(); }
 
   /// Gives it the name, complete as it is; false when the name is taken.
-  bool publish(std::string_view name, const std::string& subject) {
+  bool publish(std::string_view name, Context context) {
     if (!locked_) {
-      if (!linux_only::try_lock(fd_.get(), linux_only::Lock::read)) throw refused(last_error(), subject, "lock");
+      if (!linux_only::try_lock(fd_.get(), linux_only::Lock::read)) throw refused(last_error(), context, "lock");
       locked_ = true;
     }
     NDSHM_CRASH_POINT("create: locked");
@@ -166,10 +166,10 @@ class Draft {
     if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) return true;
     if (errno == ENOENT && ::linkat(fd_.get(), "", AT_FDCWD, path.c_str(), AT_EMPTY_PATH) == 0) return true;
     if (errno == EEXIST) return false;
-    throw refused(last_error(), subject, "linkat " + path);
+    throw refused(last_error(), context, "linkat " + path);
   }
 
-  Object finish(const std::string& subject) && { return {std::move(fd_), Access::read_write, subject}; }
+  Object finish(Context context) && { return {std::move(fd_), Access::read_write, context}; }
 
  private:
   Descriptor fd_;
@@ -181,41 +181,41 @@ inline std::error_code set_size(int fd, std::size_t bytes) {
                                                                                           : last_error();
 }
 
-inline std::optional<Draft> draft_named(std::string_view, std::size_t bytes, const CreateOptions& options,
-                                        const std::string& subject) {
+inline std::optional<UnpublishedObject> prepare_named(std::string_view, std::size_t bytes, const CreateOptions& options,
+                                                      Context context) {
   Descriptor fd(retry_on_signal([&] { return ::open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); }));
   if (!fd) {
     if (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT) {
-      throw Error(errc::unsupported, last_error(), subject + "O_TMPFILE in " + directory,
+      throw Error(errc::unsupported, last_error(), context + "O_TMPFILE in " + directory,
                   "mount a tmpfs there, or build with NDSHM_PORTABLE_POSIX");
     }
-    throw refused(last_error(), subject, std::string("O_TMPFILE in ") + directory);
+    throw refused(last_error(), context, std::string("O_TMPFILE in ") + directory);
   }
   NDSHM_CRASH_POINT("create: opened");
-  if (::fchmod(fd.get(), static_cast<mode_t>(options.mode)) != 0) throw refused(last_error(), subject, "fchmod");
-  if (const auto error = set_size(fd.get(), bytes)) throw refused(error, subject, "ftruncate");
+  if (::fchmod(fd.get(), static_cast<mode_t>(options.mode)) != 0) throw refused(last_error(), context, "fchmod");
+  if (const auto error = set_size(fd.get(), bytes)) throw refused(error, context, "ftruncate");
   NDSHM_CRASH_POINT("create: sized");
-  return Draft(std::move(fd));
+  return UnpublishedObject(std::move(fd));
 }
 
-inline Draft draft_anonymous(std::size_t bytes, unsigned mode, const std::string& subject) {
+inline UnpublishedObject prepare_anonymous(std::size_t bytes, unsigned mode, Context context) {
   constexpr unsigned noexec_seal = 8;  // MFD_NOEXEC_SEAL, which glibc 2.36 does not know
   Descriptor fd(::memfd_create("ndshm", MFD_CLOEXEC | MFD_ALLOW_SEALING | noexec_seal));
   if (!fd && errno == EINVAL) fd = Descriptor(::memfd_create("ndshm", MFD_CLOEXEC | MFD_ALLOW_SEALING));  // before 6.3
-  if (!fd) throw refused(last_error(), subject, "memfd_create");
-  if (::fchmod(fd.get(), static_cast<mode_t>(mode)) != 0) throw refused(last_error(), subject, "fchmod");
-  if (const auto error = set_size(fd.get(), bytes)) throw refused(error, subject, "ftruncate");
+  if (!fd) throw refused(last_error(), context, "memfd_create");
+  if (::fchmod(fd.get(), static_cast<mode_t>(mode)) != 0) throw refused(last_error(), context, "fchmod");
+  if (const auto error = set_size(fd.get(), bytes)) throw refused(error, context, "ftruncate");
   // Nobody who gets the descriptor can cut the array off under a reader.
-  if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) throw refused(last_error(), subject, "seal");
-  return Draft(std::move(fd));
+  if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) throw refused(last_error(), context, "seal");
+  return UnpublishedObject(std::move(fd));
 }
 
 /// Opens the object of that name to look at it, without holding it: who holds an object has to sweep it afterwards.
 /// Nothing where there is none, or none that may be read.
-inline std::optional<Object> peek_named(std::string_view name, scope) {
+inline std::optional<Object> peek_named(std::string_view name, Scope) {
   Descriptor fd = linux_only::open_file(file_of(name), Access::read_only);
   if (!fd) return std::nullopt;
-  Object object(std::move(fd), Access::read_only, "peek: ");
+  Object object(std::move(fd), Access::read_only, Context("peek"));
   if (!object.is_file() || !object.has_name()) return std::nullopt;
   return object;
 }
@@ -226,29 +226,29 @@ inline bool is_held(const Object& object, std::string_view) { return linux_only:
 /// process holds it and `kind_of(object)` does not say that it lives on its own: such an object is dead.
 template <class KindOf>
 std::optional<Object> open_named(std::string_view name, Access access, const AttachOptions& options, KindOf kind_of,
-                                 const std::string& subject) {
+                                 Context context) {
   const std::string path = file_of(name);
   const auto open = [&](Descriptor fd) {
-    Object object(std::move(fd), access, subject);
-    if (!object.is_file()) throw Error(errc::not_a_segment, subject + path + " is not a regular file");
-    if (options.owner == owner::me && object.user() != ::geteuid()) {
+    Object object(std::move(fd), access, context);
+    if (!object.is_file()) throw Error(errc::not_a_segment, context + path + " is not a regular file");
+    if (options.owner == Owner::me && object.user() != ::geteuid()) {
       throw Error(errc::permission_denied,
-                  subject + "it belongs to user " + std::to_string(object.user()) + ", this is user " +
+                  context + "it belongs to user " + std::to_string(object.user()) + ", this is user " +
                       std::to_string(::geteuid()),
-                  "attach with {.owner = ndshm::owner::anyone} where you trust that user");
+                  "attach with {.owner = ndshm::Owner::anyone} where you trust that user");
     }
     return object;
   };
-  Patience patience(std::chrono::seconds(1));
+  Backoff backoff(std::chrono::seconds(1));
   for (;;) {
     Descriptor fd = linux_only::open_file(path, access);
     if (!fd) {
       if (errno == ENOENT) return std::nullopt;
-      if (errno == ELOOP) throw Error(errc::not_a_segment, subject + path + " is a symbolic link");
+      if (errno == ELOOP) throw Error(errc::not_a_segment, context + path + " is a symbolic link");
       if (errno == EISDIR || errno == ENXIO) {
-        throw Error(errc::not_a_segment, subject + path + " is not a regular file");
+        throw Error(errc::not_a_segment, context + path + " is not a regular file");
       }
-      throw refused(last_error(), subject, "open " + path);
+      throw refused(last_error(), context, "open " + path);
     }
     NDSHM_CRASH_POINT("attach: opened");
     if (!linux_only::is_held(fd.get())) {
@@ -258,39 +258,39 @@ std::optional<Object> open_named(std::string_view name, Access access, const Att
       fd = std::move(idle).take();
     }
     const bool locked = linux_only::try_lock(fd.get(), linux_only::Lock::read);
-    if (!locked && errno != EAGAIN && errno != EACCES) throw refused(last_error(), subject, "lock " + path);
+    if (!locked && errno != EAGAIN && errno != EACCES) throw refused(last_error(), context, "lock " + path);
     NDSHM_CRASH_POINT("attach: locked");
     Object object = open(std::move(fd));
     if (locked && object.has_name()) return object;
     // Refused: a sweeper looks at it. No name: a sweeper removed it before we held it. Either ends at once.
-    if (!locked && !patience.wait()) {
-      throw Error(errc::timed_out, subject + "another process has had it locked for removal for 1 s",
+    if (!locked && !backoff.wait()) {
+      throw Error(errc::timed_out, context + "another process has had it locked for removal for 1 s",
                   "is that process stopped?");
     }
   }
 }
 
 /// A descriptor that this process inherited, received or made, for the object behind it.
-inline Object open_descriptor(int number, Access access, const std::string& subject) {
-  return linux_only::open_checked(duplicate(number, subject), number, access, subject);
+inline Object open_descriptor(int number, Access access, Context context) {
+  return linux_only::open_checked(duplicate(number, context), number, access, context);
 }
 
 /// A descriptor of another process of this user. Only what the file's mode allows counts, not how that process opened
 /// it.
-inline Object open_process_descriptor(std::uint64_t pid, int number, Access access, const std::string& subject) {
-  if (pid == process_id()) return open_descriptor(number, access, subject);
+inline Object open_process_descriptor(std::uint64_t pid, int number, Access access, Context context) {
+  if (pid == process_id()) return open_descriptor(number, access, context);
   const std::string path = "/proc/" + std::to_string(pid) + "/fd/" + std::to_string(number);
   // First without opening what it stands for: that can have consequences, for a device or a FIFO.
   const Descriptor place(retry_on_signal([&] { return ::open(path.c_str(), O_PATH | O_CLOEXEC); }));
-  if (!place) throw refused(last_error(), subject, path);
-  if (!S_ISREG(status_of(place.get(), subject).st_mode)) {
-    throw linux_only::no_segment(number, "it is no memory object", subject);
+  if (!place) throw refused(last_error(), context, path);
+  if (!S_ISREG(status_of(place.get(), context).st_mode)) {
+    throw linux_only::no_segment(number, "it is no memory object", context);
   }
   const std::string self = linux_only::path_of_own(place.get());
-  Descriptor fd = linux_only::reopen(self, Access::read_only, subject);
-  linux_only::require_sealed(fd.get(), number, subject);
-  if (access == Access::read_write) fd = linux_only::reopen(self, access, subject);
-  return {std::move(fd), access, subject};
+  Descriptor fd = linux_only::reopen(self, Access::read_only, context);
+  linux_only::require_sealed(fd.get(), number, context);
+  if (access == Access::read_write) fd = linux_only::reopen(self, access, context);
+  return {std::move(fd), access, context};
 }
 
 /// Removes the object of that name if no process holds it and it is one of ours. `kind_of(object)` says what it is; it
@@ -300,17 +300,17 @@ template <class KindOf>
 Swept sweep_named(std::string_view name, KindOf kind_of) {
   const std::string path = file_of(name);
   Descriptor fd = linux_only::open_file(path, Access::read_write);
-  if (!fd) return errno == ENOENT ? Swept::absent : Swept::kept;
+  if (!fd) return errno == ENOENT ? Swept::absent : Swept::in_use;
   NDSHM_CRASH_POINT("sweep: opened");
-  if (!linux_only::try_lock(fd.get(), linux_only::Lock::write)) return Swept::kept;
+  if (!linux_only::try_lock(fd.get(), linux_only::Lock::write)) return Swept::in_use;
   NDSHM_CRASH_POINT("sweep: locked");
-  const Object object(std::move(fd), Access::read_write, "sweep: ");
+  const Object object(std::move(fd), Access::read_write, Context("sweep"));
   if (!object.has_name()) return Swept::absent;  // another sweeper was faster; the name may be a new one's
-  if (!object.is_file() || object.user() != ::geteuid() || kind_of(object) != Kind::shared) return Swept::kept;
+  if (!object.is_file() || object.user() != ::geteuid() || kind_of(object) != Kind::shared) return Swept::in_use;
   NDSHM_CRASH_POINT("sweep: before unlink");
   const bool removed = ::unlink(path.c_str()) == 0;
   NDSHM_CRASH_POINT("sweep: unlinked");
-  return removed ? Swept::removed : Swept::kept;
+  return removed ? Swept::removed : Swept::in_use;
 }
 
 /// The names of all objects, dead or alive, of all users.
@@ -326,8 +326,8 @@ inline std::vector<std::string> names() {
 }
 
 /// What a program without this library opens to see the bytes.
-inline std::string path_of_name(std::string_view name, const std::string&) { return file_of(name); }
-inline std::string path_of_descriptor(int fd, const std::string&) {
+inline std::string path_of_name(std::string_view name, Context) { return file_of(name); }
+inline std::string path_of_descriptor(int fd, Context) {
   return "/proc/" + std::to_string(process_id()) + "/fd/" + std::to_string(fd);
 }
 
@@ -445,4 +445,4 @@ inline std::error_code populate_huge(void* address, std::size_t bytes) {
   return populate(address, bytes);
 }
 
-}  // namespace ndshm::detail::os
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os

@@ -12,13 +12,13 @@
 #include <ndshm/platform/unix.hpp>
 #include <string>
 
-namespace ndshm::detail::os {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 
 /// A pipe that does not wait: the end to read, the end to write. Both close on exec from their first moment on, so that
 /// no other thread's child gets them.
-inline std::array<Descriptor, 2> make_pipe(const std::string& subject) {
+inline std::array<Descriptor, 2> make_pipe(Context context) {
   std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) throw refused(last_error(), subject, "pipe2");
+  if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) throw refused(last_error(), context, "pipe2");
   return {Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
@@ -56,11 +56,11 @@ inline bool close_from([[maybe_unused]] posix_spawnattr_t& attributes,
 inline char** environment() { return ::environ; }
 
 /// The program that this process runs.
-inline std::filesystem::path program_path(const std::string& subject) {
+inline std::filesystem::path program_path(Context context) {
   std::error_code error;
   std::filesystem::path path = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (error) throw refused(error, subject, "/proc/self/exe");
+  if (error) throw refused(error, context, "/proc/self/exe");
   return path;
 }
 
-}  // namespace ndshm::detail::os
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <ndshm/platform/common.hpp>
 
-namespace ndshm::detail::os {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 
 /// What Boost.Interprocess maps: an object and how to map it.
 class Mappable {
@@ -35,4 +35,4 @@ boost::interprocess::mapped_region map(const Mappable& mappable, std::size_t off
   }
 }
 
-}  // namespace ndshm::detail::os
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os

@@ -19,7 +19,7 @@
 #include <climits>
 #include <cstring>
 #include <memory>
-#include <ndshm/detail/crash_point.hpp>
+#include <ndshm/core/crash_point.hpp>
 #include <ndshm/platform/lacking.hpp>
 #include <ndshm/platform/unix.hpp>
 #include <ndshm/platform/unix_process.hpp>
@@ -30,7 +30,7 @@
 #include <string>
 #include <vector>
 
-namespace ndshm::detail::os {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 
 template <class>
 inline constexpr bool has_fork = true;
@@ -46,20 +46,20 @@ namespace posix_only {
 inline std::string object_name(std::string_view name) { return "/" + std::string(prefix) + std::string(name); }
 
 /// The directory of this user's lock files, made if need be. Throws when another user could write to it.
-inline std::string lock_directory(const std::string& subject) {
+inline std::string lock_directory(Context context) {
   std::string path = "/tmp/ndshm-" + std::to_string(::geteuid());
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) throw refused(last_error(), subject, "mkdir " + path);
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) throw refused(last_error(), context, "mkdir " + path);
   struct stat status {};
-  if (::lstat(path.c_str(), &status) != 0) throw refused(last_error(), subject, path);
+  if (::lstat(path.c_str(), &status) != 0) throw refused(last_error(), context, path);
   if (!S_ISDIR(status.st_mode) || status.st_uid != ::geteuid() || (status.st_mode & 077U) != 0) {
-    throw Error(errc::permission_denied, subject + path + " is not a directory that only this user can enter",
+    throw Error(errc::permission_denied, context + path + " is not a directory that only this user can enter",
                 "remove it");
   }
   return path;
 }
 
-inline std::string lock_file(std::string_view name, const std::string& subject) {
-  return lock_directory(subject) + "/" + std::string(name) + ".lock";
+inline std::string lock_file(std::string_view name, Context context) {
+  return lock_directory(context) + "/" + std::string(name) + ".lock";
 }
 
 inline bool try_flock(int fd, int kind) {
@@ -90,15 +90,15 @@ inline Mark mark_of(int lock) {
   return mark == '1' ? Mark::making : mark == '2' ? Mark::complete : Mark::none;
 }
 
-inline void set_mark(int lock, Mark mark, const std::string& subject) {
+inline void set_mark(int lock, Mark mark, Context context) {
   const char byte = static_cast<char>(mark);
-  if (::pwrite(lock, &byte, 1, 0) != 1) throw refused(last_error(), subject, "write to the lock file");
+  if (::pwrite(lock, &byte, 1, 0) != 1) throw refused(last_error(), context, "write to the lock file");
 }
 
 /// Locks a lock file for this process alone. False where others use the segment, or one is making it: they share it, or
 /// have it alone and say so. Who only looks or removes has it alone for a moment, and is waited for.
 inline bool lock_alone(int lock) {
-  Patience patience(std::chrono::seconds(1));
+  Backoff backoff(std::chrono::seconds(1));
   for (int shared = 0;;) {
     if (try_flock(lock, LOCK_EX)) return true;
     if (mark_of(lock) == Mark::making) return false;
@@ -107,7 +107,7 @@ inline bool lock_alone(int lock) {
       if (++shared == 3) return false;  // others ask in the same way, so once does not say much
     }
     NDSHM_CRASH_POINT("lock: waiting");
-    if (!patience.wait()) return false;
+    if (!backoff.wait()) return false;
   }
 }
 
@@ -120,8 +120,8 @@ inline Descriptor open_object(std::string_view name, Access access) {
 /// An object that is open, and the lock file of a named one, through which it is held.
 class Object {
  public:
-  Object(Descriptor fd, Descriptor lock, Access access, const std::string& subject)
-      : fd_(std::move(fd)), lock_(std::move(lock)), access_(access), status_(status_of(fd_.get(), subject)) {}
+  Object(Descriptor fd, Descriptor lock, Access access, Context context)
+      : fd_(std::move(fd)), lock_(std::move(lock)), access_(access), status_(status_of(fd_.get(), context)) {}
 
   std::size_t size() const { return static_cast<std::size_t>(status_.st_size); }
   Access access() const { return access_; }
@@ -130,8 +130,8 @@ class Object {
   int lock() const { return lock_.get(); }
   bool is_same_as(const Object& other) const { return is_same_object(status_, other.status_); }
   static constexpr bool is_frozen() { return false; }
-  static void freeze(const std::string& subject) {
-    throw Error(errc::unsupported, subject + "the portable path has no way to take writing away",
+  static void freeze(Context context) {
+    throw Error(errc::unsupported, context + "the portable path has no way to take writing away",
                 "hand on a named array, for others to attach<const T, N>");
   }
   bool read(std::size_t offset, void* destination, std::size_t bytes) const {
@@ -140,8 +140,8 @@ class Object {
   bool write(std::size_t offset, const void* source, std::size_t bytes) const {
     return copy(offset, bytes, Access::read_write, [&](void* mapped) { std::memcpy(mapped, source, bytes); });
   }
-  boost::interprocess::mapped_region map(std::size_t bytes, const std::string& subject) const {
-    return os::map(fd_.get(), access_, bytes, subject);
+  boost::interprocess::mapped_region map(std::size_t bytes, Context context) const {
+    return os::map(fd_.get(), access_, bytes, context);
   }
   /// The lock file has to stay open, the object of a named one need not.
   void mapped(bool named) {
@@ -168,13 +168,13 @@ class Object {
 
 /// An object that nobody can attach yet, because its lock file is held exclusively. Removed again unless it is
 /// published.
-class Draft {
+class UnpublishedObject {
  public:
-  Draft(Descriptor fd, Descriptor lock, std::string_view name, std::string lock_path)
+  UnpublishedObject(Descriptor fd, Descriptor lock, std::string_view name, std::string lock_path)
       : fd_(std::move(fd)), lock_(std::move(lock)), name_(name), lock_path_(std::move(lock_path)) {}
-  Draft(Draft&&) = default;
-  Draft& operator=(Draft&&) = delete;
-  ~Draft() { lose_name(); }
+  UnpublishedObject(UnpublishedObject&&) = default;
+  UnpublishedObject& operator=(UnpublishedObject&&) = delete;
+  ~UnpublishedObject() { lose_name(); }
 
   int descriptor() const { return fd_.get(); }
 
@@ -187,20 +187,18 @@ class Draft {
     lock_.close();
   }
 
-  bool publish(std::string_view, const std::string& subject) {
-    posix_only::set_mark(lock_.get(), posix_only::Mark::complete, subject);
+  bool publish(std::string_view, Context context) {
+    posix_only::set_mark(lock_.get(), posix_only::Mark::complete, context);
     NDSHM_CRASH_POINT("create: complete");
     // From exclusive to shared. A system may let go in between, and a sweeper come in: that would show.
     const bool shared = retry_on_signal([&] { return ::flock(lock_.get(), LOCK_SH); }) == 0;
-    if (!shared) throw refused(last_error(), subject, "flock");
+    if (!shared) throw refused(last_error(), context, "flock");
     published_ = true;
     if (posix_only::stands(lock_.get())) return true;
-    throw Error(errc::system_error, subject + "it was swept while it was being published", "try again");
+    throw Error(errc::system_error, context + "it was swept while it was being published", "try again");
   }
 
-  Object finish(const std::string& subject) && {
-    return {std::move(fd_), std::move(lock_), Access::read_write, subject};
-  }
+  Object finish(Context context) && { return {std::move(fd_), std::move(lock_), Access::read_write, context}; }
 
  private:
   Descriptor fd_;
@@ -212,20 +210,20 @@ class Draft {
 
 namespace posix_only {
 
-inline Descriptor make_object(const std::string& name, std::size_t bytes, unsigned mode, const std::string& subject) {
+inline Descriptor make_object(const std::string& name, std::size_t bytes, unsigned mode, Context context) {
   namespace ipc = boost::interprocess;
   try {
     const ipc::shared_memory_object object(ipc::create_only, name.c_str(), ipc::read_write,
                                            ipc::permissions(static_cast<int>(mode)));
     Descriptor fd(::fcntl(object.get_mapping_handle().handle, F_DUPFD_CLOEXEC, 0));
-    if (!fd) throw refused(last_error(), subject, "dup");
+    if (!fd) throw refused(last_error(), context, "dup");
     if (retry_on_signal([&] { return ::ftruncate(fd.get(), static_cast<off_t>(bytes)); }) != 0) {
-      throw refused(last_error(), subject, "ftruncate");
+      throw refused(last_error(), context, "ftruncate");
     }
     return fd;
   } catch (const ipc::interprocess_exception& error) {
     if (error.get_error_code() == ipc::already_exists_error) return {};
-    throw refused(error_of(error.get_native_error()), subject, "shm_open " + name);
+    throw refused(error_of(error.get_native_error()), context, "shm_open " + name);
   } catch (const Error&) {
     ::shm_unlink(name.c_str());
     throw;
@@ -234,12 +232,12 @@ inline Descriptor make_object(const std::string& name, std::size_t bytes, unsign
 
 }  // namespace posix_only
 
-inline std::optional<Draft> draft_named(std::string_view name, std::size_t bytes, const CreateOptions& options,
-                                        const std::string& subject) {
-  const std::string path = posix_only::lock_file(name, subject);
+inline std::optional<UnpublishedObject> prepare_named(std::string_view name, std::size_t bytes,
+                                                      const CreateOptions& options, Context context) {
+  const std::string path = posix_only::lock_file(name, context);
   for (;;) {
     Descriptor lock = posix_only::open_lock(path, O_CREAT);
-    if (!lock) throw refused(last_error(), subject, "open " + path);
+    if (!lock) throw refused(last_error(), context, "open " + path);
     NDSHM_CRASH_POINT("create: opened");
     if (!posix_only::lock_alone(lock.get())) return std::nullopt;
     NDSHM_CRASH_POINT("create: locked");
@@ -250,11 +248,11 @@ inline std::optional<Draft> draft_named(std::string_view name, std::size_t bytes
       return std::nullopt;
     }
     // From here on what has the name is ours, also if we die before it is complete.
-    posix_only::set_mark(lock.get(), posix_only::Mark::making, subject);
+    posix_only::set_mark(lock.get(), posix_only::Mark::making, context);
     NDSHM_CRASH_POINT("create: marked");
     Descriptor fd;
     try {
-      fd = posix_only::make_object(posix_only::object_name(name), bytes, options.mode, subject);
+      fd = posix_only::make_object(posix_only::object_name(name), bytes, options.mode, context);
     } catch (const Error&) {
       ::unlink(path.c_str());
       throw;
@@ -264,55 +262,55 @@ inline std::optional<Draft> draft_named(std::string_view name, std::size_t bytes
       return std::nullopt;
     }
     NDSHM_CRASH_POINT("create: sized");
-    return Draft(std::move(fd), std::move(lock), name, path);
+    return UnpublishedObject(std::move(fd), std::move(lock), name, path);
   }
 }
 
 /// It has a name for a moment, guarded like others: what a process leaves that is killed in it is swept.
-inline Draft draft_anonymous(std::size_t bytes, unsigned mode, const std::string& subject) {
+inline UnpublishedObject prepare_anonymous(std::size_t bytes, unsigned mode, Context context) {
   std::random_device random;
   for (;;) {
     const std::string name = "anonymous." + std::to_string(random());
-    std::optional<Draft> draft = draft_named(name, bytes, {.mode = mode}, subject);
-    if (!draft) continue;
-    draft->lose_name();
-    return std::move(*draft);
+    std::optional<UnpublishedObject> unpublished = prepare_named(name, bytes, {.mode = mode}, context);
+    if (!unpublished) continue;
+    unpublished->lose_name();
+    return std::move(*unpublished);
   }
 }
 
-inline std::optional<Object> peek_named(std::string_view name, scope) {
-  const Descriptor lock = posix_only::open_lock(posix_only::lock_file(name, "peek: "), 0);
+inline std::optional<Object> peek_named(std::string_view name, Scope) {
+  const Descriptor lock = posix_only::open_lock(posix_only::lock_file(name, Context("peek")), 0);
   // Its maker is not done, or has ended in the middle.
   if (lock && posix_only::mark_of(lock.get()) == posix_only::Mark::making) return std::nullopt;
   Descriptor fd = posix_only::open_object(name, Access::read_only);
   if (!fd) return std::nullopt;
-  return Object(std::move(fd), {}, Access::read_only, "peek: ");
+  return Object(std::move(fd), {}, Access::read_only, Context("peek"));
 }
 
 inline bool is_held(const Object&, std::string_view name) {
-  const Descriptor lock = posix_only::open_lock(posix_only::lock_file(name, "peek: "), 0);
+  const Descriptor lock = posix_only::open_lock(posix_only::lock_file(name, Context("peek")), 0);
   return lock && !posix_only::try_flock(lock.get(), LOCK_EX);
 }
 
 template <class KindOf>
 std::optional<Object> open_named(std::string_view name, Access access, const AttachOptions& options, KindOf kind_of,
-                                 const std::string& subject) {
-  if (options.owner == owner::anyone) {
-    throw Error(errc::unsupported, subject + "the portable path attaches this user's segments alone");
+                                 Context context) {
+  if (options.owner == Owner::anyone) {
+    throw Error(errc::unsupported, context + "the portable path attaches this user's segments alone");
   }
-  const std::string path = posix_only::lock_file(name, subject);
-  Patience patience(std::chrono::milliseconds(50));
+  const std::string path = posix_only::lock_file(name, context);
+  Backoff backoff(std::chrono::milliseconds(50));
   for (;;) {
     Descriptor lock = posix_only::open_lock(path, 0);
     if (!lock) {
       if (errno == ENOENT) return std::nullopt;
-      throw refused(last_error(), subject, "open " + path);
+      throw refused(last_error(), context, "open " + path);
     }
     NDSHM_CRASH_POINT("attach: opened");
     const bool idle = posix_only::try_flock(lock.get(), LOCK_EX);  // nobody holds it: dead, or persistent
     if (!idle && !posix_only::try_flock(lock.get(), LOCK_SH)) {
       // It is being made or swept. What is not complete within a moment is not there yet.
-      if (!patience.wait()) return std::nullopt;
+      if (!backoff.wait()) return std::nullopt;
       continue;
     }
     NDSHM_CRASH_POINT("attach: locked");
@@ -321,9 +319,9 @@ std::optional<Object> open_named(std::string_view name, Access access, const Att
     Descriptor fd = posix_only::open_object(name, access);
     if (!fd) {
       if (errno == ENOENT) return std::nullopt;
-      throw refused(last_error(), subject, "shm_open " + posix_only::object_name(name));
+      throw refused(last_error(), context, "shm_open " + posix_only::object_name(name));
     }
-    Object object(std::move(fd), std::move(lock), access, subject);
+    Object object(std::move(fd), std::move(lock), access, context);
     if (!idle) return object;
     if (kind_of(object) != Kind::persistent) return std::nullopt;
     if (!posix_only::try_flock(object.lock(), LOCK_SH) || !posix_only::stands(object.lock())) continue;
@@ -332,34 +330,34 @@ std::optional<Object> open_named(std::string_view name, Access access, const Att
 }
 
 /// There are no seals here: whoever handed the descriptor on is trusted not to cut the object off.
-inline Object open_descriptor(int number, Access access, const std::string& subject) {
-  Descriptor fd = duplicate(number, subject);
-  require_access(fd.get(), number, access, subject);
-  return {std::move(fd), {}, access, subject};
+inline Object open_descriptor(int number, Access access, Context context) {
+  Descriptor fd = duplicate(number, context);
+  require_access(fd.get(), number, access, context);
+  return {std::move(fd), {}, access, context};
 }
 
-inline Object open_process_descriptor(std::uint64_t pid, int number, Access access, const std::string& subject) {
-  if (pid == process_id()) return open_descriptor(number, access, subject);
+inline Object open_process_descriptor(std::uint64_t pid, int number, Access access, Context context) {
+  if (pid == process_id()) return open_descriptor(number, access, context);
   throw Error(errc::unsupported,
-              subject + "the portable path cannot open a descriptor of process " + std::to_string(pid),
+              context + "the portable path cannot open a descriptor of process " + std::to_string(pid),
               "let the process inherit it (Handle::as_inherited), or give the array a name");
 }
 
 template <class KindOf>
 Swept sweep_named(std::string_view name, KindOf kind_of) {
-  const std::string path = posix_only::lock_file(name, "sweep: ");
+  const std::string path = posix_only::lock_file(name, Context("sweep"));
   Descriptor lock = posix_only::open_lock(path, 0);
-  if (!lock) return posix_only::open_object(name, Access::read_only) ? Swept::kept : Swept::absent;
+  if (!lock) return posix_only::open_object(name, Access::read_only) ? Swept::in_use : Swept::absent;
   NDSHM_CRASH_POINT("sweep: opened");
-  if (!posix_only::lock_alone(lock.get())) return Swept::kept;
+  if (!posix_only::lock_alone(lock.get())) return Swept::in_use;
   NDSHM_CRASH_POINT("sweep: locked");
   if (!posix_only::stands(lock.get())) return Swept::absent;
   const posix_only::Mark mark = posix_only::mark_of(lock.get());
   Descriptor fd = mark != posix_only::Mark::none ? posix_only::open_object(name, Access::read_write) : Descriptor();
   const bool there = static_cast<bool>(fd);
   if (there) {
-    const Object object(std::move(fd), {}, Access::read_write, "sweep: ");
-    if (mark == posix_only::Mark::complete && kind_of(object) != Kind::shared) return Swept::kept;
+    const Object object(std::move(fd), {}, Access::read_write, Context("sweep"));
+    if (mark == posix_only::Mark::complete && kind_of(object) != Kind::shared) return Swept::in_use;
     NDSHM_CRASH_POINT("sweep: before unlink");
     ::shm_unlink(posix_only::object_name(name).c_str());
     NDSHM_CRASH_POINT("sweep: object unlinked");
@@ -371,7 +369,7 @@ Swept sweep_named(std::string_view name, KindOf kind_of) {
 
 inline std::vector<std::string> names() {
   std::vector<std::string> result;
-  const std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir(posix_only::lock_directory("list: ").c_str()),
+  const std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir(posix_only::lock_directory(Context("list")).c_str()),
                                                     ::closedir);
   if (!entries) return result;
   constexpr std::string_view suffix = ".lock";
@@ -384,15 +382,15 @@ inline std::vector<std::string> names() {
   return result;
 }
 
-inline std::string path_of_name(std::string_view name, const std::string& subject) {
+inline std::string path_of_name(std::string_view name, Context context) {
   std::string path = std::string(directory) + "/" + std::string(prefix) + std::string(name);
   if (::access(path.c_str(), F_OK) == 0) return path;
-  throw Error(errc::unsupported, subject + "this system does not show memory objects as files");
+  throw Error(errc::unsupported, context + "this system does not show memory objects as files");
 }
-inline std::string path_of_descriptor(int, const std::string& subject) {
-  throw Error(errc::unsupported, subject + "the portable path shows no file of an anonymous array", "give it a name");
+inline std::string path_of_descriptor(int, Context context) {
+  throw Error(errc::unsupported, context + "the portable path shows no file of an anonymous array", "give it a name");
 }
 
 inline std::uint64_t available_memory() { return UINT64_MAX; }
 
-}  // namespace ndshm::detail::os
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os

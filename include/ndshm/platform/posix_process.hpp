@@ -18,11 +18,11 @@
 extern "C" char** environ;  // NOLINT(readability-redundant-declaration): POSIX leaves it to the program
 #endif
 
-namespace ndshm::detail::os {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 
-inline std::array<Descriptor, 2> make_pipe(const std::string& subject) {
+inline std::array<Descriptor, 2> make_pipe(Context context) {
   std::array<int, 2> ends{};
-  if (::pipe(ends.data()) != 0) throw refused(last_error(), subject, "pipe");
+  if (::pipe(ends.data()) != 0) throw refused(last_error(), context, "pipe");
   for (const int end : ends) {
     ::fcntl(end, F_SETFD, FD_CLOEXEC);
     ::fcntl(end, F_SETFL, O_NONBLOCK);
@@ -44,11 +44,11 @@ inline bool close_from(posix_spawnattr_t& attributes, posix_spawn_file_actions_t
 
 inline char** environment() { return *::_NSGetEnviron(); }
 
-inline std::filesystem::path program_path(const std::string& subject) {
+inline std::filesystem::path program_path(Context context) {
   std::uint32_t bytes = 0;
   ::_NSGetExecutablePath(nullptr, &bytes);
   std::string path(bytes, '\0');
-  if (::_NSGetExecutablePath(path.data(), &bytes) != 0) throw Error(errc::system_error, subject + "its path grew");
+  if (::_NSGetExecutablePath(path.data(), &bytes) != 0) throw Error(errc::system_error, context + "its path grew");
   return path.c_str();
 }
 #else
@@ -56,13 +56,13 @@ inline bool close_from(posix_spawnattr_t&, posix_spawn_file_actions_t&, int) { r
 
 inline char** environment() { return ::environ; }
 
-inline std::filesystem::path program_path(const std::string& subject) {
+inline std::filesystem::path program_path(Context context) {
   std::error_code error;
   std::filesystem::path path = std::filesystem::read_symlink("/proc/self/exe", error);  // also with Linux underneath
   if (!error) return path;
-  throw Error(errc::unsupported, subject + "this system does not tell which program a process runs",
+  throw Error(errc::unsupported, context + "this system does not tell which program a process runs",
               "use the path that the program was installed under");
 }
 #endif
 
-}  // namespace ndshm::detail::os
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os

@@ -15,13 +15,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
-#include <ndshm/error.hpp>
+#include <ndshm/core/context.hpp>
+#include <ndshm/core/error.hpp>
 #include <ndshm/platform/mapping.hpp>
 #include <string>
 #include <string_view>
 #include <system_error>
 
-namespace ndshm::detail::os {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 
 /// Where the objects of this library that have a name can be seen, if the system shows them at all.
 inline constexpr const char* directory = "/dev/shm";
@@ -38,8 +39,8 @@ auto retry_on_signal(Call call) {
 }
 
 /// A refusal by the system as an Error: `attach "x": open: Permission denied [ndshm.permission_denied]`.
-inline Error refused(std::error_code os_error, const std::string& subject, std::string_view call) {
-  const std::string facts = subject + std::string(call);
+inline Error refused(std::error_code os_error, Context context, std::string_view call) {
+  const std::string facts = context + std::string(call);
   switch (os_error.value()) {
     case EACCES:
     case EPERM:
@@ -62,19 +63,19 @@ inline void close_descriptor(int fd) noexcept { ::close(fd); }
 /// A file descriptor.
 using Descriptor = Owned<close_descriptor>;
 
-inline boost::interprocess::mapped_region map(int fd, Access access, std::size_t bytes, const std::string& subject,
+inline boost::interprocess::mapped_region map(int fd, Access access, std::size_t bytes, Context context,
                                               std::size_t offset = 0) {
   boost::interprocess::mapping_handle_t handle{};
   handle.handle = fd;
   handle.is_xsi = false;
   return map(Mappable(handle, access), offset, bytes, [&](int error) {
-    return refused(error_of(error), subject, "mapping " + format_bytes(bytes) + " of memory");
+    return refused(error_of(error), context, "mapping " + format_bytes(bytes) + " of memory");
   });
 }
 
-inline struct stat status_of(int fd, const std::string& subject) {
+inline struct stat status_of(int fd, Context context) {
   struct stat status {};
-  if (::fstat(fd, &status) != 0) throw refused(last_error(), subject, "fstat");
+  if (::fstat(fd, &status) != 0) throw refused(last_error(), context, "fstat");
   return status;
 }
 
@@ -99,8 +100,8 @@ inline bool is_same_object(const struct stat& a, const struct stat& b) {
 }
 
 /// A descriptor that somebody else opened has to grant what is asked for. `number` is what the caller knows it by.
-inline void require_access(int fd, int number, Access access, const std::string& subject) {
-  const std::string facts = subject + "descriptor " + std::to_string(number) + " is open for ";
+inline void require_access(int fd, int number, Access access, Context context) {
+  const std::string facts = context + "descriptor " + std::to_string(number) + " is open for ";
   if ((::fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY) {
     throw Error(errc::permission_denied, facts + "writing only", "open it for reading and writing");
   }
@@ -110,11 +111,11 @@ inline void require_access(int fd, int number, Access access, const std::string&
 }
 
 /// A descriptor of this process that somebody else keeps: duplicated, so that it can be closed on its own.
-inline Descriptor duplicate(int fd, const std::string& subject) {
+inline Descriptor duplicate(int fd, Context context) {
   Descriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
-  if (!copy && errno != EBADF) throw refused(last_error(), subject, "dup");
+  if (!copy && errno != EBADF) throw refused(last_error(), context, "dup");
   if (!copy) {
-    throw Error(errc::not_found, last_error(), subject + "descriptor " + std::to_string(fd), array_is_gone);
+    throw Error(errc::not_found, last_error(), context + "descriptor " + std::to_string(fd), array_is_gone);
   }
   return copy;
 }
@@ -122,7 +123,7 @@ inline Descriptor duplicate(int fd, const std::string& subject) {
 /// Commits the memory of [offset, offset + bytes): posix_fallocate in pieces, each of them repeated after a signal (one
 /// large call can be interrupted for ever by a periodic signal on kernels before 6.11). A file system that cannot do it
 /// is left as it is.
-inline std::error_code commit(int fd, std::size_t offset, std::size_t bytes) {
+inline std::error_code reserve(int fd, std::size_t offset, std::size_t bytes) {
 #if defined(_POSIX_ADVISORY_INFO) && _POSIX_ADVISORY_INFO > 0
   constexpr std::size_t piece = std::size_t{4} << 20;
   for (std::size_t done = 0; done < bytes;) {
@@ -140,7 +141,7 @@ inline std::error_code commit(int fd, std::size_t offset, std::size_t bytes) {
 }
 
 /// Gives the memory of an object back that nobody will use. One that is sealed keeps it until it is closed.
-inline void give_back(int fd) { [[maybe_unused]] const int refused = ::ftruncate(fd, 0); }
+inline void discard(int fd) { [[maybe_unused]] const int refused = ::ftruncate(fd, 0); }
 
 inline Space space_of_names() {
   struct statvfs status {};
@@ -154,4 +155,4 @@ inline std::uint64_t process_id() { return static_cast<std::uint64_t>(::getpid()
 /// Runs `before` in front of every fork() of this process, `after` behind it in both processes.
 inline void at_fork(void (*before)(), void (*after)()) { ::pthread_atfork(before, after, after); }
 
-}  // namespace ndshm::detail::os
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os

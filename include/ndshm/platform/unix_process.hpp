@@ -34,7 +34,7 @@
 #include <ndshm/platform/posix_process.hpp>
 #endif
 
-namespace ndshm::detail::os {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 
 /// A child process and the pipe through which it reports an exception.
 class Child {
@@ -66,8 +66,8 @@ class Child {
   /// Stops it, and returns when it stands still (or has ended); after 0.1 s in any case.
   void stop() const noexcept {
     if (!send(SIGSTOP)) return;
-    Patience patience(std::chrono::milliseconds(100));
-    while (!has_news(WSTOPPED | WEXITED) && patience.wait()) {
+    Backoff backoff(std::chrono::milliseconds(100));
+    while (!has_news(WSTOPPED | WEXITED) && backoff.wait()) {
     }
   }
   bool is_stopped() const noexcept { return has_news(WSTOPPED); }
@@ -212,10 +212,10 @@ inline std::string signal_text(int signal) { return ::strsignal(signal); }
 // ---- starting children ---------------------------------------------------------------------------------------------
 
 /// Nothing in the child.
-inline std::optional<Child> fork_child(const std::string& subject) {
-  auto [reading, writing] = make_pipe(subject);
+inline std::optional<Child> fork_child(Context context) {
+  auto [reading, writing] = make_pipe(context);
   const pid_t pid = ::fork();
-  if (pid < 0) throw refused(last_error(), subject, "fork");
+  if (pid < 0) throw refused(last_error(), context, "fork");
   if (pid > 0) return Child(pid, std::move(reading));
   // The descriptor lives as long as the child: it is reported through at the very end, or closed by the kernel.
   unix_only::report_descriptor = ::fcntl(writing.get(), F_DUPFD_CLOEXEC, 0);
@@ -252,7 +252,7 @@ inline std::vector<char*> pointers_to(std::vector<std::string>& strings) {
 /// What posix_spawn does in the child before it starts the program. Each call throws where it cannot be noted down.
 class SpawnPlan {
  public:
-  explicit SpawnPlan(const std::string& subject) : subject_(subject) {
+  explicit SpawnPlan(Context context) : context_(context) {
     require(::posix_spawn_file_actions_init(&actions_), "posix_spawn_file_actions_init");
     require(::posix_spawnattr_init(&attributes_), "posix_spawnattr_init");
   }
@@ -270,7 +270,7 @@ class SpawnPlan {
   void close_everything_from(int first) {
     if (close_from(attributes_, actions_, first)) return;
     const std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir("/dev/fd"), ::closedir);
-    if (!entries) throw refused(last_error(), subject_, "/dev/fd");
+    if (!entries) throw refused(last_error(), context_, "/dev/fd");
     while (const dirent* entry = ::readdir(entries.get())) {
       const int fd = std::atoi(entry->d_name);  // 0 for . and ..
       if (fd < first || (::fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0) continue;
@@ -282,7 +282,7 @@ class SpawnPlan {
 #if defined(__APPLE__) || defined(__linux__)
     require(::posix_spawn_file_actions_addchdir_np(&actions_, path.c_str()), "posix_spawn_file_actions_addchdir_np");
 #else
-    throw Error(errc::unsupported, subject_ + "this system cannot start a program in " + in_quotes(path),
+    throw Error(errc::unsupported, context_ + "this system cannot start a program in " + in_quotes(path),
                 "leave working_directory away, and pass the directory as an argument");
 #endif
   }
@@ -293,39 +293,39 @@ class SpawnPlan {
 
  private:
   void require(int error, std::string_view call) const {
-    if (error != 0) throw refused(error_of(error), subject_, call);
+    if (error != 0) throw refused(error_of(error), context_, call);
   }
 
-  const std::string& subject_;
+  Context context_;
   posix_spawn_file_actions_t actions_{};
   posix_spawnattr_t attributes_{};
 };
 
 /// The descriptor, or a duplicate of it in `copies`, under a number that is not below `least`.
-inline int raise(int fd, int least, std::vector<Descriptor>& copies, const std::string& subject) {
+inline int raise(int fd, int least, std::vector<Descriptor>& copies, Context context) {
   if (fd >= least) return fd;
   Descriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, least));
   if (!copy && (errno == EMFILE || errno == EINVAL)) {
     throw Error(errc::system_error, std::make_error_code(std::errc::too_many_files_open),
-                subject + "handing over " + std::to_string(least - first_inherited - 1) + " descriptors, where " +
+                context + "handing over " + std::to_string(least - first_inherited - 1) + " descriptors, where " +
                     std::to_string(::sysconf(_SC_OPEN_MAX)) + " can be open",
                 "raise the limit of open files (ulimit -n), or hand over fewer");
   }
-  if (!copy) throw refused(last_error(), subject, "descriptor " + std::to_string(fd));
+  if (!copy) throw refused(last_error(), context, "descriptor " + std::to_string(fd));
   return copies.emplace_back(std::move(copy)).get();
 }
 
-inline Error not_started(std::error_code error, const Program& program, std::size_t bytes, const std::string& subject) {
+inline Error not_started(std::error_code error, const Program& program, std::size_t bytes, Context context) {
   if (error == std::errc::argument_list_too_long) {
-    return {errc::system_error, error, subject + "arguments and environment have " + format_bytes(bytes),
+    return {errc::system_error, error, context + "arguments and environment have " + format_bytes(bytes),
             "use shorter ones, or hand over fewer handles"};
   }
   if (error == std::errc::no_such_file_or_directory) {
-    return {errc::not_found, error, subject + "posix_spawn",
+    return {errc::not_found, error, context + "posix_spawn",
             program.path.find('/') == std::string::npos ? "it is not in PATH: give its path"
                                                         : "check the path, and the interpreter of a script"};
   }
-  return refused(error, subject, "posix_spawn");
+  return refused(error, context, "posix_spawn");
 }
 
 }  // namespace unix_only
@@ -334,23 +334,23 @@ inline Error not_started(std::error_code error, const Program& program, std::siz
 /// process, whatever its threads open meanwhile (where the system can do that: glibc 2.34, macOS; elsewhere what is
 /// open now). The descriptors given have to stay open until this returns.
 /// Throws errc::not_found, permission_denied or system_error when it cannot be started.
-inline Child spawn_child(const Program& program, std::span<const int> descriptors, const std::string& subject) {
-  auto [reading, writing] = make_pipe(subject);
+inline Child spawn_child(const Program& program, std::span<const int> descriptors, Context context) {
+  auto [reading, writing] = make_pipe(context);
   const int report = first_inherited + static_cast<int>(descriptors.size());
   // Sources lie above all targets, so that no dup2 in the child overwrites what a later one needs.
   std::vector<Descriptor> copies;
   copies.reserve(descriptors.size() + 1);
-  unix_only::SpawnPlan plan(subject);
+  unix_only::SpawnPlan plan(context);
   int number = first_inherited;
-  for (const int fd : descriptors) plan.put(unix_only::raise(fd, report + 1, copies, subject), number++);
-  plan.put(unix_only::raise(writing.get(), report + 1, copies, subject), report);
+  for (const int fd : descriptors) plan.put(unix_only::raise(fd, report + 1, copies, context), number++);
+  plan.put(unix_only::raise(writing.get(), report + 1, copies, context), report);
   plan.close_everything_from(report + 1);
   if (!program.working_directory.empty()) plan.change_directory(program.working_directory);
 
   std::vector<std::string> arguments{program.path};
   arguments.insert(arguments.end(), program.arguments.begin(), program.arguments.end());
   Variables variables = program.environment;
-  variables.emplace_back(unix_only::report_variable, unix_only::report_text(report, status_of(writing.get(), subject)));
+  variables.emplace_back(unix_only::report_variable, unix_only::report_text(report, status_of(writing.get(), context)));
   std::vector<std::string> environment = unix_only::environment_with(variables);
   pid_t pid = 0;
   const std::error_code error =
@@ -360,7 +360,7 @@ inline Child spawn_child(const Program& program, std::span<const int> descriptor
   for (const auto* strings : {&arguments, &environment}) {
     for (const std::string& string : *strings) bytes += string.size() + 1;
   }
-  throw unix_only::not_started(error, program, bytes, subject);
+  throw unix_only::not_started(error, program, bytes, context);
 }
 
-}  // namespace ndshm::detail::os
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os

@@ -17,15 +17,15 @@
 #include <thread>
 #include <utility>
 
-namespace ndshm::detail::os {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 
 /// A caller's socket for the time of one message. Waits no longer than the time-out in all, whether the socket itself
 /// blocks or not. Closes every descriptor that it got and that nobody took.
 class Socket {
  public:
   /// Throws errc::invalid_argument for what is no Unix domain socket.
-  Socket(int fd, std::chrono::nanoseconds timeout, const std::string& subject)
-      : fd_(fd), timeout_(std::max(timeout, std::chrono::nanoseconds(0))), subject_(subject) {
+  Socket(int fd, std::chrono::nanoseconds timeout, Context context)
+      : fd_(fd), timeout_(std::max(timeout, std::chrono::nanoseconds(0))), context_(context) {
     sockaddr_storage address{};
     socklen_t length = sizeof address;
     if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) throw no_socket(last_error());
@@ -169,15 +169,15 @@ class Socket {
 
   Error no_socket(std::error_code error) const {
     return {errc::invalid_argument, error,
-            subject_ + "descriptor " + std::to_string(fd_) + " is no Unix domain socket"};
+            context_ + "descriptor " + std::to_string(fd_) + " is no Unix domain socket"};
   }
 
   Error timed_out(std::string_view call, std::size_t done, std::size_t bytes) const {
     const std::string limit = format_seconds(std::chrono::duration<double>(timeout_).count());
     if (done == 0)
-      return {errc::timed_out, subject_ + "the socket was not ready to " + std::string(call) + " within " + limit};
+      return {errc::timed_out, context_ + "the socket was not ready to " + std::string(call) + " within " + limit};
     return {errc::timed_out,
-            subject_ + "the message stopped after " + std::to_string(done) + " of " + std::to_string(bytes) +
+            context_ + "the message stopped after " + std::to_string(done) + " of " + std::to_string(bytes) +
                 " bytes, and did not go on within " + limit,
             "close the socket: what comes next would not be understood"};
   }
@@ -188,22 +188,22 @@ class Socket {
       case EPIPE:
       case ECONNRESET:
       case ECONNREFUSED:
-        return {errc::not_found, code, subject_ + "the other side has closed the socket"};
+        return {errc::not_found, code, context_ + "the other side has closed the socket"};
       case ENOTCONN:
       case EDESTADDRREQ:
       case EINVAL:
-        return {errc::invalid_argument, code, subject_ + "descriptor " + std::to_string(fd_) + " is not connected"};
+        return {errc::invalid_argument, code, context_ + "descriptor " + std::to_string(fd_) + " is not connected"};
       case EMSGSIZE:
-        return {errc::invalid_argument, code, subject_ + "a message of " + format_bytes(bytes),
+        return {errc::invalid_argument, code, context_ + "a message of " + format_bytes(bytes),
                 "raise the socket's SO_SNDBUF, or take one of type SOCK_STREAM"};
       default:
-        return refused(code, subject_, call);
+        return refused(code, context_, call);
     }
   }
 
   int fd_;
   std::chrono::nanoseconds timeout_;
-  const std::string& subject_;
+  Context context_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   bool is_stream_ = false;
   bool has_end_ = false;
@@ -212,4 +212,4 @@ class Socket {
   Descriptor first_;
 };
 
-}  // namespace ndshm::detail::os
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// unix_wait.hpp: waiting for other processes on POSIX systems, for the worker pool: bells that wake a process, sleeping
-// until one of several things happens, and ending with one's parent. Nothing outside platform/ includes it. Sources:
-// eventfd(2), poll(2), pidfd_open(2), pthread_create(3).
+// unix_wait.hpp: waiting for other processes on POSIX systems, for the worker pool: events that wake a process,
+// sleeping until one of several things happens, and ending with one's parent. Nothing outside platform/ includes it.
+// Sources: eventfd(2), poll(2), pidfd_open(2), pthread_create(3).
 #pragma once
 
 #include <poll.h>
@@ -24,46 +24,46 @@
 #include <string>
 #include <vector>
 
-namespace ndshm::detail::os {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 
 /// Wakes one process. Ringing it again before it is heard changes nothing. Its descriptors can be inherited.
-class Bell {
+class WakeEvent {
  public:
-  Bell() = default;
-  explicit Bell(const std::string& subject) {
+  WakeEvent() = default;
+  explicit WakeEvent(Context context) {
 #if defined(__linux__) && !defined(NDSHM_PORTABLE_POSIX)
-    listener_ = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!listener_) throw refused(last_error(), subject, "eventfd");
+    waiting_ = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!waiting_) throw refused(last_error(), context, "eventfd");
 #else
-    auto [reading, writing] = make_pipe(subject);
-    listener_ = std::move(reading);
-    ringer_ = std::move(writing);
+    auto [reading, writing] = make_pipe(context);
+    waiting_ = std::move(reading);
+    notifying_ = std::move(writing);
 #endif
   }
-  /// One that was inherited: the descriptor to listen at or to ring with; -1 for what is not needed.
-  Bell(int listener, int ringer) : listener_(listener), ringer_(ringer) {}
+  /// One that was inherited: the descriptor to wait at or to notify through; -1 for what is not needed.
+  WakeEvent(int waiting, int notifying) : waiting_(waiting), notifying_(notifying) {}
 
-  int listener() const noexcept { return listener_.get(); }
-  int ringer() const noexcept { return ringer_ ? ringer_.get() : listener_.get(); }
+  int wait_descriptor() const noexcept { return waiting_.get(); }
+  int notify_descriptor() const noexcept { return notifying_ ? notifying_.get() : waiting_.get(); }
 
   /// Safe in a signal handler.
-  void ring() const noexcept {
+  void notify() const noexcept {
     const int before = errno;
     const std::uint64_t one = 1;  // what an eventfd takes; as good as any bytes for a pipe
-    [[maybe_unused]] const auto written = ::write(ringer(), &one, sizeof one);
+    [[maybe_unused]] const auto written = ::write(notify_descriptor(), &one, sizeof one);
     errno = before;
   }
-  /// Forgets that it has been rung.
-  void hush() const noexcept {
+  /// Forgets that it has been notified.
+  void drain() const noexcept {
     std::array<char, 512> bytes{};
-    while (retry_on_signal([&] { return ::read(listener(), bytes.data(), bytes.size()); }) ==
+    while (retry_on_signal([&] { return ::read(wait_descriptor(), bytes.data(), bytes.size()); }) ==
            static_cast<ssize_t>(bytes.size())) {
     }
   }
 
  private:
-  Descriptor listener_;
-  Descriptor ringer_;  // none where one descriptor does both
+  Descriptor waiting_;
+  Descriptor notifying_;  // none where one descriptor does both
 };
 
 /// Whether that stream is shown to somebody.
@@ -86,33 +86,33 @@ inline void sleep_until_readable(std::span<const int> descriptors, std::vector<b
   for (std::size_t i = 0; count > 0 && i < entries.size(); ++i) ready[i] = entries[i].revents != 0;
 }
 
-/// Sleeps until the bell is rung, and hushes it.
-inline void listen(const Bell& bell) {
-  pollfd entry{bell.listener(), POLLIN, 0};
+/// Sleeps until the event is notified, and drains it.
+inline void wait(const WakeEvent& event) {
+  pollfd entry{event.wait_descriptor(), POLLIN, 0};
   while (::poll(&entry, 1, -1) < 0 && errno == EINTR) {
   }
-  bell.hush();
+  event.drain();
 }
 
 /// What a child needs to notice the end of the process that makes this: on Linux a pidfd of it; elsewhere a pipe that
 /// nobody writes to, whose other end only that process holds.
-class ParentMark {
+class ParentWatch {
  public:
-  ParentMark() = default;
-  explicit ParentMark(const std::string& subject) {
+  ParentWatch() = default;
+  explicit ParentWatch(Context context) {
 #if defined(__linux__) && !defined(NDSHM_PORTABLE_POSIX)
     watched_ = Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
     if (watched_) return;
 #endif
-    auto [reading, writing] = make_pipe(subject);
+    auto [reading, writing] = make_pipe(context);
     watched_ = std::move(reading);
     held_ = std::move(writing);
   }
-  int watched() const noexcept { return watched_.get(); }
+  int descriptor() const noexcept { return watched_.get(); }
   /// In a forked child, which must not hold what only the parent may hold.
-  void is_the_parents() noexcept { held_.close(); }
+  void close_in_child() noexcept { held_.close(); }
   /// What ends a child with this process even if it does not look: there is nothing of that kind.
-  static constexpr int leash() { return -1; }
+  static constexpr int job() { return -1; }
 
  private:
   Descriptor watched_;
@@ -134,7 +134,7 @@ inline bool is_pipe(int descriptor) {
 }
 
 /// Where the descriptor is that of a pipe, other children of the parent may hold it too: the parent's id tells then.
-inline void* end_with_parent(void* argument) {
+inline void* watch_parent(void* argument) {
   const Watched watched = *static_cast<const Watched*>(argument);
   pollfd entry{watched.descriptor, POLLIN, 0};
   const int turn = is_pipe(watched.descriptor) ? 50 : -1;  // ms
@@ -149,7 +149,7 @@ inline void* end_with_parent(void* argument) {
 /// Ends this process, at once and whatever it is doing, when the process behind the descriptor ends. Costs a thread
 /// that sleeps; it takes no lock and handles no signal, so that forking beside it is harmless. On the portable path a
 /// process that stands still (SIGSTOP) ends when it is let go on.
-inline void end_with(int watched, std::uint64_t parent, const std::string& subject) {
+inline void exit_with_parent(int watched, std::uint64_t parent, Context context) {
 #if defined(__linux__) && !defined(NDSHM_PORTABLE_POSIX)
   // A stopped process cannot end itself. This signal comes when the thread that started it ends, with its process or
   // before it, and does nothing to a process that is not stopped.
@@ -161,7 +161,7 @@ inline void end_with(int watched, std::uint64_t parent, const std::string& subje
     pollfd entry{watched, POLLIN, 0};
     if (::poll(&entry, 1, 0) != 0) ::kill(::getpid(), SIGKILL);  // it was faster
     throw Error(errc::unsupported,
-                subject + "process " + std::to_string(parent) + ", which owns the pool, is not the parent of this one",
+                context + "process " + std::to_string(parent) + ", which owns the pool, is not the parent of this one",
                 "start the worker program directly, or by a script that ends in exec");
   }
   sigset_t all{};
@@ -169,19 +169,19 @@ inline void end_with(int watched, std::uint64_t parent, const std::string& subje
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_BLOCK, &all, &before);
   pthread_t thread{};
-  const int error = ::pthread_create(&thread, nullptr, unix_only::end_with_parent, &argument);
+  const int error = ::pthread_create(&thread, nullptr, unix_only::watch_parent, &argument);
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (error != 0) throw refused(error_of(error), subject, "pthread_create");
+  if (error != 0) throw refused(error_of(error), context, "pthread_create");
   ::pthread_detach(thread);
   if (unix_only::watcher_threads++ == 0) {
     ::pthread_atfork(nullptr, nullptr, [] { unix_only::watcher_threads = 0; });
   }
 }
 
-/// Threads of this process that end_with() started: they do not stand in the way of a fork.
+/// Threads of this process that exit_with_parent() started: they do not stand in the way of a fork.
 inline std::size_t count_watchers() { return unix_only::watcher_threads; }
 
 /// An interrupt from the terminal goes to every process of the program; only the parent decides what it means.
 inline void leave_interrupts_to_parent() { ::signal(SIGINT, SIG_IGN); }
 
-}  // namespace ndshm::detail::os
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os

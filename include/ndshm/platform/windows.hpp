@@ -9,8 +9,8 @@
 // processes end. So there is no lock that a process could take with it, and nobody ever waits for a creator. All names
 // lie in the namespace of the session (`Local\`), or of the machine (`Global\`).
 //
-// Different from linux.hpp: nothing outlives its last process (no lifetime::persistent); memory is always committed,
-// so that reserve::lazy does not make room for arrays larger than memory and page file, but pages are still made on
+// Different from linux.hpp: nothing outlives its last process (no Lifetime::persistent); memory is always committed,
+// so that Reserve::lazy does not make room for arrays larger than memory and page file, but pages are still made on
 // first touch; nobody can tell which names there are; only the user who made a segment can attach it.
 // Sources: CreateFileMapping, MapViewOfFile, DuplicateHandle, "Kernel object namespaces" of the Windows
 // documentation.
@@ -32,14 +32,14 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
-#include <ndshm/detail/crash_point.hpp>
+#include <ndshm/core/crash_point.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-namespace ndshm::detail::os {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 
 template <class>
 inline constexpr bool has_fork = false;
@@ -48,13 +48,12 @@ inline constexpr bool can_list = false;
 inline constexpr const char* directory = "the page file";
 inline constexpr std::size_t max_name_bytes = 200;
 
-inline boost::interprocess::mapped_region map(int number, Access access, std::size_t bytes,
-                                              const std::string& subject) {
+inline boost::interprocess::mapped_region map(int number, Access access, std::size_t bytes, Context context) {
   boost::interprocess::mapping_handle_t handle{};
   handle.handle = handle_of(number);
   handle.is_shm = true;
   return map(Mappable(handle, access), 0, bytes, [&](int error) {
-    return refused(windows_only::error_of(static_cast<DWORD>(error)), subject,
+    return refused(windows_only::error_of(static_cast<DWORD>(error)), context,
                    "mapping " + format_bytes(bytes) + " of memory");
   });
 }
@@ -98,7 +97,7 @@ inline bool is_same_kernel_object(HANDLE a, HANDLE b) {
 /// An object that is open, and the sign of a named one, which keeps its name.
 class Object {
  public:
-  Object(Descriptor memory, Descriptor sign, Access access, const std::string& subject)
+  Object(Descriptor memory, Descriptor sign, Access access, Context context)
       : memory_(std::move(memory)),
         sign_(std::move(sign)),
         access_(access),
@@ -106,9 +105,9 @@ class Object {
         size_(view_.size()) {
     if (view_.get() != nullptr) return;
     const std::error_code error = last_error();
-    if (error.value() != ERROR_INVALID_HANDLE) throw refused(error, subject, "MapViewOfFile");
+    if (error.value() != ERROR_INVALID_HANDLE) throw refused(error, context, "MapViewOfFile");
     throw Error(errc::not_a_segment, error,
-                subject + "what is behind handle " + std::to_string(memory_.get()) + " is not a segment of ndshm");
+                context + "what is behind handle " + std::to_string(memory_.get()) + " is not a segment of ndshm");
   }
 
   std::size_t size() const { return size_; }
@@ -119,8 +118,8 @@ class Object {
     return windows_only::is_same_kernel_object(memory_.handle(), other.memory_.handle());
   }
   static constexpr bool is_frozen() { return false; }
-  static void freeze(const std::string& subject) {
-    throw Error(errc::unsupported, subject + "Windows has no way to take writing away",
+  static void freeze(Context context) {
+    throw Error(errc::unsupported, context + "Windows has no way to take writing away",
                 "hand on handles that grant reading only: array.handle().as_read_only()");
   }
   bool read(std::size_t offset, void* destination, std::size_t bytes) const {
@@ -135,8 +134,8 @@ class Object {
     std::memcpy(static_cast<std::byte*>(view.get()) + offset, source, bytes);
     return true;
   }
-  boost::interprocess::mapped_region map(std::size_t bytes, const std::string& subject) const {
-    return os::map(memory_.get(), access_, bytes, subject);
+  boost::interprocess::mapped_region map(std::size_t bytes, Context context) const {
+    return os::map(memory_.get(), access_, bytes, context);
   }
   /// A name lives as long as a handle of it, so both stay open.
   void mapped(bool) { view_ = {}; }
@@ -158,37 +157,36 @@ struct Sign {
   std::array<wchar_t, 64> memory;
 };
 
-inline std::wstring object_name(scope where, std::wstring_view kind, std::string_view name,
-                                const std::string& subject) {
-  std::wstring result = where == scope::session ? L"Local\\" : L"Global\\";
-  return result.append(kind).append(wide(name, errc::invalid_name, subject));
+inline std::wstring object_name(Scope where, std::wstring_view kind, std::string_view name, Context context) {
+  std::wstring result = where == Scope::session ? L"Local\\" : L"Global\\";
+  return result.append(kind).append(wide(name, errc::invalid_name, context));
 }
 
-inline std::wstring sign_name(scope where, std::string_view name, const std::string& subject) {
-  return object_name(where, L"ndshm.", name, subject);
+inline std::wstring sign_name(Scope where, std::string_view name, Context context) {
+  return object_name(where, L"ndshm.", name, context);
 }
 
 /// Opens a segment by its name. Nothing where there is none that is complete.
 inline std::optional<Object> open_by_sign(std::string_view name, Access access, const AttachOptions& options,
-                                          const std::string& subject) {
-  const std::wstring path = sign_name(options.scope, name, subject);
+                                          Context context) {
+  const std::wstring path = sign_name(options.scope, name, context);
   Descriptor sign(::OpenFileMappingW(FILE_MAP_READ | READ_CONTROL, FALSE, path.c_str()));
   if (!sign) {
     const std::error_code error = last_error();
     if (error.value() == ERROR_FILE_NOT_FOUND) return std::nullopt;
     if (error.value() == ERROR_INVALID_HANDLE) {
-      throw Error(errc::not_a_segment, error, subject + "the name belongs to an object that is no memory");
+      throw Error(errc::not_a_segment, error, context + "the name belongs to an object that is no memory");
     }
-    throw refused(error, subject, "OpenFileMapping " + narrow(path));
+    throw refused(error, context, "OpenFileMapping " + narrow(path));
   }
   const View view(sign.handle(), FILE_MAP_READ);
-  if (view.get() == nullptr) throw refused(last_error(), subject, "MapViewOfFile of the sign");
+  if (view.get() == nullptr) throw refused(last_error(), context, "MapViewOfFile of the sign");
   auto& published = *static_cast<Sign*>(view.get());
   const std::uint64_t magic =
       view.size() < sizeof(Sign) ? 1 : std::atomic_ref(published.magic).load(std::memory_order_acquire);
   if (magic == 0) return std::nullopt;  // its maker is not done, or has ended in the middle
   if (magic != Sign::right_magic) {
-    throw Error(errc::not_a_segment, subject + "the name belongs to a stranger's memory");
+    throw Error(errc::not_a_segment, context + "the name belongs to a stranger's memory");
   }
   auto memory_name = published.memory;
   memory_name.back() = L'\0';
@@ -196,68 +194,66 @@ inline std::optional<Object> open_by_sign(std::string_view name, Access access, 
   if (!memory) {
     const std::error_code error = last_error();
     if (error.value() == ERROR_FILE_NOT_FOUND) return std::nullopt;  // its last holder is just ending
-    throw refused(error, subject, "OpenFileMapping");
+    throw refused(error, context, "OpenFileMapping");
   }
-  if (options.owner == owner::me) {
-    require_own(sign.handle(), subject);  // it says where the elements are
-    require_own(memory.handle(), subject);
+  if (options.owner == Owner::me) {
+    require_own(sign.handle(), context);  // it says where the elements are
+    require_own(memory.handle(), context);
   }
-  return Object(std::move(memory), std::move(sign), access, subject);
+  return Object(std::move(memory), std::move(sign), access, context);
 }
 
 }  // namespace windows_only
 
 /// An object that nobody else can see yet.
-class Draft {
+class UnpublishedObject {
  public:
   /// `name` is that of the memory, in the namespace `where`; an anonymous one has none.
-  Draft(std::wstring name, scope where, std::size_t bytes, unsigned mode, const std::string& subject)
+  UnpublishedObject(std::wstring name, Scope where, std::size_t bytes, unsigned mode, Context context)
       : name_(std::move(name)), where_(where) {
     if (mode != 0600) {
-      throw Error(errc::unsupported, subject + "on Windows only the user who made an array can attach it",
+      throw Error(errc::unsupported, context + "on Windows only the user who made an array can attach it",
                   "leave the mode away");
     }
-    memory_ = make_memory(bytes, name_, subject);
-    if (!memory_) throw refused(last_error(), subject, "CreateFileMapping of " + format_bytes(bytes));
+    memory_ = make_memory(bytes, name_, context);
+    if (!memory_) throw refused(last_error(), context, "CreateFileMapping of " + format_bytes(bytes));
   }
   int descriptor() const { return memory_.get(); }
 
   /// Gives it the name, complete as it is; false when the name is taken.
-  bool publish(std::string_view name, const std::string& subject) {
-    Patience patience(std::chrono::seconds(1));
+  bool publish(std::string_view name, Context context) {
+    Backoff backoff(std::chrono::seconds(1));
     for (;;) {
-      if (make_sign(name, subject)) return true;
+      if (make_sign(name, context)) return true;
       // Where nobody is alive the sign is being made, or the process that had it is just ending.
-      if (is_alive(name, subject) || !patience.wait()) return false;
+      if (is_alive(name, context) || !backoff.wait()) return false;
     }
   }
 
-  Object finish(const std::string& subject) && {
-    return {std::move(memory_), std::move(sign_), Access::read_write, subject};
-  }
+  Object finish(Context context) && { return {std::move(memory_), std::move(sign_), Access::read_write, context}; }
 
  private:
-  static Descriptor make_memory(std::size_t bytes, const std::wstring& name, const std::string& subject) {
+  static Descriptor make_memory(std::size_t bytes, const std::wstring& name, Context context) {
     const auto size = static_cast<std::uint64_t>(bytes);
-    return Descriptor(::CreateFileMappingW(INVALID_HANDLE_VALUE, windows_only::this_user(subject).nobody_else(),
+    return Descriptor(::CreateFileMappingW(INVALID_HANDLE_VALUE, windows_only::this_user(context).nobody_else(),
                                            PAGE_READWRITE, static_cast<DWORD>(size >> 32), static_cast<DWORD>(size),
                                            name.empty() ? nullptr : name.c_str()));
   }
 
   /// False where there is a sign already.
-  bool make_sign(std::string_view name, const std::string& subject) {
+  bool make_sign(std::string_view name, Context context) {
     using windows_only::Sign;
-    const std::wstring path = windows_only::sign_name(where_, name, subject);
-    Descriptor sign = make_memory(sizeof(Sign), path, subject);
+    const std::wstring path = windows_only::sign_name(where_, name, context);
+    Descriptor sign = make_memory(sizeof(Sign), path, context);
     const std::error_code error = last_error();
     if (!sign) {
       if (error.value() == ERROR_INVALID_HANDLE) return false;  // another kind of object has it
-      throw refused(error, subject, "CreateFileMapping " + windows_only::narrow(path));
+      throw refused(error, context, "CreateFileMapping " + windows_only::narrow(path));
     }
     if (error.value() == ERROR_ALREADY_EXISTS) return false;
     NDSHM_CRASH_POINT("create: signed");
     const windows_only::View view(sign.handle(), FILE_MAP_READ | FILE_MAP_WRITE);
-    if (view.get() == nullptr) throw refused(last_error(), subject, "MapViewOfFile of the sign");
+    if (view.get() == nullptr) throw refused(last_error(), context, "MapViewOfFile of the sign");
     auto& said = *static_cast<Sign*>(view.get());
     std::copy(name_.begin(), name_.end(), said.memory.begin());
     NDSHM_CRASH_POINT("create: named");
@@ -267,41 +263,41 @@ class Draft {
   }
 
   /// Whether a segment has the name, or something that is none of ours.
-  bool is_alive(std::string_view name, const std::string& subject) const {
+  bool is_alive(std::string_view name, Context context) const {
     try {
-      return windows_only::open_by_sign(name, Access::read_only, {.scope = where_}, subject).has_value();
+      return windows_only::open_by_sign(name, Access::read_only, {.scope = where_}, context).has_value();
     } catch (const Error&) {
       return true;
     }
   }
 
   std::wstring name_;
-  scope where_;
+  Scope where_;
   Descriptor memory_;
   Descriptor sign_;
 };
 
-inline std::optional<Draft> draft_named(std::string_view, std::size_t bytes, const CreateOptions& options,
-                                        const std::string& subject) {
-  if (options.scope == scope::machine && !windows_only::may_name_globally()) {
+inline std::optional<UnpublishedObject> prepare_named(std::string_view, std::size_t bytes, const CreateOptions& options,
+                                                      Context context) {
+  if (options.scope == Scope::machine && !windows_only::may_name_globally()) {
     throw Error(
         errc::permission_denied,
-        subject + "a name for all sessions takes the privilege SeCreateGlobalPrivilege, which is not enabled here",
-        "run it as a service or as an administrator, or use scope::session; attaching takes no privilege");
+        context + "a name for all sessions takes the privilege SeCreateGlobalPrivilege, which is not enabled here",
+        "run it as a service or as an administrator, or use Scope::session; attaching takes no privilege");
   }
   const std::string unique = boost::uuids::to_string(boost::uuids::random_generator()());
-  return Draft(windows_only::object_name(options.scope, L"ndshm-data.", unique, subject), options.scope, bytes,
-               options.mode, subject);
+  return UnpublishedObject(windows_only::object_name(options.scope, L"ndshm-data.", unique, context), options.scope,
+                           bytes, options.mode, context);
 }
 
-inline Draft draft_anonymous(std::size_t bytes, unsigned mode, const std::string& subject) {
-  return {{}, {}, bytes, mode, subject};
+inline UnpublishedObject prepare_anonymous(std::size_t bytes, unsigned mode, Context context) {
+  return {{}, {}, bytes, mode, context};
 }
 
 /// Opens the object of that name to look at it. Nothing where there is none, or none that may be read.
-inline std::optional<Object> peek_named(std::string_view name, scope where) {
+inline std::optional<Object> peek_named(std::string_view name, Scope where) {
   try {
-    return windows_only::open_by_sign(name, Access::read_only, {.scope = where}, "peek: ");
+    return windows_only::open_by_sign(name, Access::read_only, {.scope = where}, Context("peek"));
   } catch (const Error& error) {
     if (error.condition() == errc::permission_denied) return std::nullopt;
     throw;
@@ -313,80 +309,80 @@ inline bool is_held(const Object&, std::string_view) { return true; }
 
 template <class KindOf>
 std::optional<Object> open_named(std::string_view name, Access access, const AttachOptions& options, KindOf,
-                                 const std::string& subject) {
-  return windows_only::open_by_sign(name, access, options, subject);
+                                 Context context) {
+  return windows_only::open_by_sign(name, access, options, context);
 }
 
 namespace windows_only {
 
 /// A duplicate of a handle of `process`, as it is.
-inline Descriptor duplicate_of(HANDLE process, int number, const std::string& subject) {
+inline Descriptor duplicate_of(HANDLE process, int number, Context context) {
   HANDLE copy = nullptr;
   if (::DuplicateHandle(process, handle_of(number), ::GetCurrentProcess(), &copy, 0, FALSE, DUPLICATE_SAME_ACCESS) !=
       0) {
     return Descriptor(copy);
   }
-  throw Error(errc::not_found, last_error(), subject + "handle " + std::to_string(number), array_is_gone);
+  throw Error(errc::not_found, last_error(), context + "handle " + std::to_string(number), array_is_gone);
 }
 
 /// The object behind a handle that somebody else made, with no more access than that one has and is asked for. What the
 /// handle allows is tried: the system would let its user duplicate it with more.
-inline Object open_checked(Descriptor handle, int number, Access access, const std::string& subject) {
+inline Object open_checked(Descriptor handle, int number, Access access, Context context) {
   if (access == Access::read_write && View(handle.handle(), FILE_MAP_READ | FILE_MAP_WRITE).get() == nullptr &&
       View(handle.handle(), FILE_MAP_READ).get() != nullptr) {
-    throw Error(errc::read_only, subject + "handle " + std::to_string(number) + " is open for reading only",
+    throw Error(errc::read_only, context + "handle " + std::to_string(number) + " is open for reading only",
                 "attach<const T, N>");
   }
   if (access == Access::read_only) {
     HANDLE weaker = nullptr;
     if (::DuplicateHandle(::GetCurrentProcess(), handle.handle(), ::GetCurrentProcess(), &weaker, rights(access), FALSE,
                           0) == 0) {
-      throw refused(last_error(), subject, "DuplicateHandle");
+      throw refused(last_error(), context, "DuplicateHandle");
     }
     handle = Descriptor(weaker);
   }
-  return {std::move(handle), {}, access, subject};
+  return {std::move(handle), {}, access, context};
 }
 
 }  // namespace windows_only
 
 /// A handle of this process that somebody else keeps, for what is behind it.
-inline Object open_descriptor(int number, Access access, const std::string& subject) {
-  return windows_only::open_checked(windows_only::duplicate_of(::GetCurrentProcess(), number, subject), number, access,
-                                    subject);
+inline Object open_descriptor(int number, Access access, Context context) {
+  return windows_only::open_checked(windows_only::duplicate_of(::GetCurrentProcess(), number, context), number, access,
+                                    context);
 }
 
 /// A handle of another process of this user.
-inline Object open_process_descriptor(std::uint64_t pid, int number, Access access, const std::string& subject) {
-  if (pid == process_id()) return open_descriptor(number, access, subject);
+inline Object open_process_descriptor(std::uint64_t pid, int number, Access access, Context context) {
+  if (pid == process_id()) return open_descriptor(number, access, context);
   const Descriptor process(::OpenProcess(PROCESS_DUP_HANDLE, FALSE, static_cast<DWORD>(pid)));
   if (!process) {
     const std::error_code error = last_error();
     const std::string call = "OpenProcess " + std::to_string(pid);
-    if (error.value() == ERROR_INVALID_PARAMETER) throw Error(errc::not_found, error, subject + call);  // it is gone
-    throw refused(error, subject, call);
+    if (error.value() == ERROR_INVALID_PARAMETER) throw Error(errc::not_found, error, context + call);  // it is gone
+    throw refused(error, context, call);
   }
-  return windows_only::open_checked(windows_only::duplicate_of(process.handle(), number, subject), number, access,
-                                    subject);
+  return windows_only::open_checked(windows_only::duplicate_of(process.handle(), number, context), number, access,
+                                    context);
 }
 
 /// Nothing is ever left to sweep: the kernel removes what nobody has open, so what has the name is alive.
 template <class KindOf>
 Swept sweep_named(std::string_view, KindOf) {
-  return Swept::kept;
+  return Swept::in_use;
 }
 
 inline std::vector<std::string> names() { return {}; }
 
 /// What a program without this library opens to see the bytes: there are no paths.
-inline std::string path_of_name(std::string_view, const std::string& subject) {
-  throw Error(errc::unsupported, subject + "Windows does not show memory objects as files");
+inline std::string path_of_name(std::string_view, Context context) {
+  throw Error(errc::unsupported, context + "Windows does not show memory objects as files");
 }
-inline std::string path_of_descriptor(int, const std::string& subject) { return path_of_name({}, subject); }
+inline std::string path_of_descriptor(int, Context context) { return path_of_name({}, context); }
 
 /// Memory was committed when the object was made.
-inline std::error_code commit(int, std::size_t, std::size_t) { return {}; }
-inline void give_back(int) {}
+inline std::error_code reserve(int, std::size_t, std::size_t) { return {}; }
+inline void discard(int) {}
 inline Space space_of_names() { return {}; }
 
 /// Bytes that can still be committed.
@@ -399,8 +395,8 @@ inline std::uint64_t available_memory() {
 /// There are no sockets that carry handles.
 class Socket {
  public:
-  Socket(int, std::chrono::nanoseconds, const std::string& subject) {
-    throw Error(errc::unsupported, subject + "no socket of Windows carries a handle",
+  Socket(int, std::chrono::nanoseconds, Context context) {
+    throw Error(errc::unsupported, context + "no socket of Windows carries a handle",
                 "send the text of array.handle(): it names this process, from which the other one takes the array");
   }
   static constexpr bool is_stream() { return false; }
@@ -412,4 +408,4 @@ class Socket {
   Descriptor take_descriptor() { return {}; }
 };
 
-}  // namespace ndshm::detail::os
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os

@@ -20,14 +20,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <ndshm/error.hpp>
+#include <ndshm/core/context.hpp>
+#include <ndshm/core/error.hpp>
 #include <ndshm/platform/common.hpp>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <vector>
 
-namespace ndshm::detail::os {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 
 /// A kernel handle as the rest of the library knows it: Windows promises that 32 bits of it are enough.
 inline int number_of(HANDLE handle) { return static_cast<int>(HandleToLong(handle)); }
@@ -51,13 +52,13 @@ template <class T>
 using Local = std::unique_ptr<T, FreeLocal>;
 
 /// Throws the error of that code where the text is not UTF-8.
-inline std::wstring wide(std::string_view text, errc otherwise, const std::string& subject) {
+inline std::wstring wide(std::string_view text, errc otherwise, Context context) {
   if (text.empty()) return {};
   const int length = static_cast<int>(text.size());
   std::wstring result(
       static_cast<std::size_t>(::MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text.data(), length, nullptr, 0)),
       L'\0');
-  if (result.empty()) throw Error(otherwise, subject + "text for Windows has to be UTF-8, and this is not", "");
+  if (result.empty()) throw Error(otherwise, context + "text for Windows has to be UTF-8, and this is not", "");
   ::MultiByteToWideChar(CP_UTF8, 0, text.data(), length, result.data(), static_cast<int>(result.size()));
   return result;
 }
@@ -100,8 +101,8 @@ inline std::error_code error_of(DWORD code) {
 inline std::error_code last_error() { return windows_only::error_of(::GetLastError()); }
 
 /// A refusal by the system as an Error: `attach "x": OpenFileMapping: Access denied (5) [ndshm.permission_denied]`.
-inline Error refused(std::error_code os_error, const std::string& subject, std::string_view call) {
-  const std::string facts = subject + std::string(call);
+inline Error refused(std::error_code os_error, Context context, std::string_view call) {
+  const std::string facts = context + std::string(call);
   switch (os_error.value()) {
     case ERROR_ACCESS_DENIED:
     case ERROR_PRIVILEGE_NOT_HELD:
@@ -126,26 +127,26 @@ namespace windows_only {
 /// The user whom this process belongs to, and the rule that lets in that one and nobody else.
 class User {
  public:
-  explicit User(const std::string& subject) {
+  explicit User(Context context) {
     HANDLE opened = nullptr;
     if (::OpenProcessToken(::GetCurrentProcess(), TOKEN_QUERY, &opened) == 0) {
-      throw refused(last_error(), subject, "OpenProcessToken");
+      throw refused(last_error(), context, "OpenProcessToken");
     }
     const Descriptor token(opened);
     DWORD bytes = 0;
     ::GetTokenInformation(token.handle(), TokenUser, nullptr, 0, &bytes);
     token_user_.resize(bytes);
     if (::GetTokenInformation(token.handle(), TokenUser, token_user_.data(), bytes, &bytes) == 0) {
-      throw refused(last_error(), subject, "GetTokenInformation");
+      throw refused(last_error(), context, "GetTokenInformation");
     }
     wchar_t* text = nullptr;
-    if (::ConvertSidToStringSidW(id(), &text) == 0) throw refused(last_error(), subject, "ConvertSidToStringSid");
+    if (::ConvertSidToStringSidW(id(), &text) == 0) throw refused(last_error(), context, "ConvertSidToStringSid");
     const Local<wchar_t> owner(text);
     const std::wstring rule = L"O:" + std::wstring(text) + L"D:P(A;;GA;;;" + text + L")";
     void* descriptor = nullptr;
     if (::ConvertStringSecurityDescriptorToSecurityDescriptorW(rule.c_str(), SDDL_REVISION_1, &descriptor, nullptr) ==
         0) {
-      throw refused(last_error(), subject, "ConvertStringSecurityDescriptorToSecurityDescriptor");
+      throw refused(last_error(), context, "ConvertStringSecurityDescriptorToSecurityDescriptor");
     }
     descriptor_.reset(descriptor);
     nobody_else_ = {sizeof nobody_else_, descriptor, FALSE};
@@ -159,22 +160,22 @@ class User {
   SECURITY_ATTRIBUTES nobody_else_{};
 };
 
-inline User& this_user(const std::string& subject) {
-  static User user(subject);
+inline User& this_user(Context context) {
+  static User user(context);
   return user;
 }
 
 /// Throws errc::permission_denied where another user made the object. Needs a handle with READ_CONTROL.
-inline void require_own(HANDLE object, const std::string& subject) {
+inline void require_own(HANDLE object, Context context) {
   PSID owner = nullptr;
   PSECURITY_DESCRIPTOR found = nullptr;
   const DWORD error = ::GetSecurityInfo(object, SE_KERNEL_OBJECT, OWNER_SECURITY_INFORMATION, &owner, nullptr, nullptr,
                                         nullptr, &found);
-  if (error != ERROR_SUCCESS) throw refused(error_of(error), subject, "GetSecurityInfo");
+  if (error != ERROR_SUCCESS) throw refused(error_of(error), context, "GetSecurityInfo");
   const Local<void> freed(found);
-  if (owner != nullptr && ::EqualSid(owner, this_user(subject).id()) != 0) return;
-  throw Error(errc::permission_denied, subject + "it belongs to another user",
-              "attach with {.owner = ndshm::owner::anyone} where you trust that user");
+  if (owner != nullptr && ::EqualSid(owner, this_user(context).id()) != 0) return;
+  throw Error(errc::permission_denied, context + "it belongs to another user",
+              "attach with {.owner = ndshm::Owner::anyone} where you trust that user");
 }
 
 /// Whether this process may make names that every session sees. The system lets session 0, where services run, and
@@ -198,4 +199,4 @@ inline std::uint64_t process_id() { return ::GetCurrentProcessId(); }
 /// Runs `before` in front of every fork() of this process: there is none.
 inline void at_fork(void (*)(), void (*)()) {}
 
-}  // namespace ndshm::detail::os
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os

@@ -29,7 +29,7 @@
 #include <utility>
 #include <vector>
 
-namespace ndshm::detail::os {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 
 namespace windows_only {
 
@@ -246,18 +246,18 @@ inline std::string signal_text(int signal) {
 }
 
 /// The program that this process runs.
-inline std::filesystem::path program_path(const std::string& subject) {
+inline std::filesystem::path program_path(Context context) {
   for (std::wstring path(MAX_PATH, L'\0');; path.resize(path.size() * 2)) {
     const DWORD length = ::GetModuleFileNameW(nullptr, path.data(), static_cast<DWORD>(path.size()));
-    if (length == 0) throw refused(last_error(), subject, "GetModuleFileName");
+    if (length == 0) throw refused(last_error(), context, "GetModuleFileName");
     if (length < path.size()) return path.substr(0, length);
   }
 }
 
 // ---- starting children ---------------------------------------------------------------------------------------------
 
-inline std::optional<Child> fork_child(const std::string& subject) {
-  throw Error(errc::unsupported, subject + "there is no fork on Windows", "use ndshm::spawn");
+inline std::optional<Child> fork_child(Context context) {
+  throw Error(errc::unsupported, context + "there is no fork on Windows", "use ndshm::spawn");
 }
 
 namespace windows_only {
@@ -288,7 +288,7 @@ struct LessName {
 
 /// All that the child gets, as CreateProcess takes it: this process's variables but those of the library, and the extra
 /// ones.
-inline std::wstring environment_with(const Variables& extra, const std::string& subject) {
+inline std::wstring environment_with(const Variables& extra, Context context) {
   std::map<std::wstring, std::wstring, LessName> variables;
   wchar_t* const own = ::GetEnvironmentStringsW();
   for (const wchar_t* entry = own; entry != nullptr && *entry != L'\0';) {
@@ -301,8 +301,8 @@ inline std::wstring environment_with(const Variables& extra, const std::string& 
   }
   if (own != nullptr) ::FreeEnvironmentStringsW(own);
   for (const auto& [name, value] : extra) {
-    variables.insert_or_assign(wide(name, errc::invalid_argument, subject),
-                               wide(value, errc::invalid_argument, subject));
+    variables.insert_or_assign(wide(name, errc::invalid_argument, context),
+                               wide(value, errc::invalid_argument, context));
   }
   std::wstring block;
   for (const auto& [name, value] : variables) block.append(name).append(1, L'=').append(value).append(1, L'\0');
@@ -310,8 +310,8 @@ inline std::wstring environment_with(const Variables& extra, const std::string& 
 }
 
 /// The file of a program: the path, or what PATH has of that name; with .exe where it has no extension.
-inline std::wstring find_program(const Program& program, const std::string& subject) {
-  const std::wstring path = wide(program.path, errc::invalid_argument, subject);
+inline std::wstring find_program(const Program& program, Context context) {
+  const std::wstring path = wide(program.path, errc::invalid_argument, context);
   std::wstring found(32'768, L'\0');
   const bool in_path = path.find_first_of(L"/\\:") == std::wstring::npos;
   std::wstring folders(32'768, L'\0');
@@ -319,7 +319,7 @@ inline std::wstring find_program(const Program& program, const std::string& subj
   const DWORD length = ::SearchPathW(in_path ? folders.c_str() : L".", path.c_str(), L".exe",
                                      static_cast<DWORD>(found.size()), found.data(), nullptr);
   if (length == 0) {
-    throw Error(errc::not_found, last_error(), subject + "there is no such program",
+    throw Error(errc::not_found, last_error(), context + "there is no such program",
                 in_path ? "write a path, or put its directory into PATH" : "");
   }
   found.resize(length);
@@ -329,20 +329,20 @@ inline std::wstring find_program(const Program& program, const std::string& subj
 /// What a child inherits: these handles and no others. A job other than nullptr has it from its first moment on.
 class Inheritance {
  public:
-  Inheritance(std::vector<HANDLE>& handles, HANDLE job, const std::string& subject) : job_(job) {
+  Inheritance(std::vector<HANDLE>& handles, HANDLE job, Context context) : job_(job) {
     const DWORD count = job == nullptr ? 1 : 2;
     SIZE_T bytes = 0;
     ::InitializeProcThreadAttributeList(nullptr, count, 0, &bytes);
     memory_.resize(bytes);
     if (::InitializeProcThreadAttributeList(get(), count, 0, &bytes) == 0) {
-      throw refused(last_error(), subject, "InitializeProcThreadAttributeList");
+      throw refused(last_error(), context, "InitializeProcThreadAttributeList");
     }
     const auto add = [&](DWORD_PTR attribute, HANDLE* list, std::size_t length) {
       if (::UpdateProcThreadAttribute(get(), 0, attribute, list, length * sizeof(HANDLE), nullptr, nullptr) != 0)
         return;
       const std::error_code error = last_error();
       ::DeleteProcThreadAttributeList(get());
-      throw refused(error, subject, "UpdateProcThreadAttribute");
+      throw refused(error, context, "UpdateProcThreadAttribute");
     };
     add(PROC_THREAD_ATTRIBUTE_HANDLE_LIST, handles.data(), handles.size());
     if (job != nullptr) add(PROC_THREAD_ATTRIBUTE_JOB_LIST, &job_, 1);
@@ -357,11 +357,11 @@ class Inheritance {
   std::vector<std::byte> memory_;
 };
 
-inline HANDLE inheritable(HANDLE handle, std::vector<Descriptor>& copies, const std::string& subject) {
+inline HANDLE inheritable(HANDLE handle, std::vector<Descriptor>& copies, Context context) {
   HANDLE copy = nullptr;
   if (::DuplicateHandle(::GetCurrentProcess(), handle, ::GetCurrentProcess(), &copy, 0, TRUE, DUPLICATE_SAME_ACCESS) ==
       0) {
-    throw refused(last_error(), subject, "DuplicateHandle");
+    throw refused(last_error(), context, "DuplicateHandle");
   }
   return copies.emplace_back(copy).handle();
 }
@@ -371,13 +371,13 @@ inline HANDLE inheritable(HANDLE handle, std::vector<Descriptor>& copies, const 
 /// Starts a program with these descriptors (-1: none in that place) and the standard streams, and nothing else of this
 /// process.
 /// Throws errc::not_found, permission_denied or system_error when it cannot be started.
-inline Child spawn_child(const Program& program, std::span<const int> descriptors, const std::string& subject) {
+inline Child spawn_child(const Program& program, std::span<const int> descriptors, Context context) {
   using namespace windows_only;
-  const std::wstring path = find_program(program, subject);
+  const std::wstring path = find_program(program, context);
   HANDLE reading = nullptr;
   HANDLE writing = nullptr;
   if (::CreatePipe(&reading, &writing, nullptr, 2 * most_report_bytes) == 0) {
-    throw refused(last_error(), subject, "CreatePipe");
+    throw refused(last_error(), context, "CreatePipe");
   }
   Descriptor reports(reading);
   const Descriptor own_writing(writing);
@@ -387,7 +387,7 @@ inline Child spawn_child(const Program& program, std::span<const int> descriptor
   std::string told = std::to_string(process_id()) + ":" + std::to_string(start_time(::GetCurrentProcess()));
   char separator = ':';
   const auto hand_over = [&](int descriptor) {
-    if (descriptor != -1) list.push_back(inheritable(handle_of(descriptor), copies, subject));
+    if (descriptor != -1) list.push_back(inheritable(handle_of(descriptor), copies, context));
     told.append(1, std::exchange(separator, ','))
         .append(std::to_string(descriptor == -1 ? -1 : number_of(list.back())));
   };
@@ -403,19 +403,19 @@ inline Child spawn_child(const Program& program, std::span<const int> descriptor
   for (const auto& [which, place] : streams) {
     const HANDLE stream = ::GetStdHandle(which);
     if (stream == nullptr || stream == INVALID_HANDLE_VALUE) continue;
-    *place = inheritable(stream, copies, subject);
+    *place = inheritable(stream, copies, context);
     list.push_back(*place);
   }
-  Inheritance inheritance(list, program.leash == -1 ? nullptr : handle_of(program.leash), subject);
+  Inheritance inheritance(list, program.job == -1 ? nullptr : handle_of(program.job), context);
   start.lpAttributeList = inheritance.get();
 
   std::wstring line;
-  const auto widened = [&](std::string_view text) { return wide(text, errc::invalid_argument, subject); };
+  const auto widened = [&](std::string_view text) { return wide(text, errc::invalid_argument, context); };
   append_argument(line, widened(program.path));
   for (const std::string& argument : program.arguments) append_argument(line, widened(argument));
   Variables variables = program.environment;
   variables.emplace_back(report_variable, told);
-  std::wstring environment = environment_with(variables, subject);
+  std::wstring environment = environment_with(variables, context);
   const std::wstring directory = widened(program.working_directory);
   PROCESS_INFORMATION started{};
   if (::CreateProcessW(path.c_str(), line.data(), nullptr, nullptr, TRUE,
@@ -424,13 +424,13 @@ inline Child spawn_child(const Program& program, std::span<const int> descriptor
     const std::error_code error = last_error();
     if (error.value() == ERROR_FILENAME_EXCED_RANGE) {
       throw Error(errc::system_error, error,
-                  subject + "arguments have " + format_bytes(line.size()) + ", Windows allows 32.0 KiB",
+                  context + "arguments have " + format_bytes(line.size()) + ", Windows allows 32.0 KiB",
                   "use shorter ones");
     }
-    throw refused(error, subject, "CreateProcess");
+    throw refused(error, context, "CreateProcess");
   }
   ::CloseHandle(started.hThread);
   return {Descriptor(started.hProcess), started.dwProcessId, std::move(reports)};
 }
 
-}  // namespace ndshm::detail::os
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os

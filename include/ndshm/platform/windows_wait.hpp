@@ -18,23 +18,23 @@
 #include <utility>
 #include <vector>
 
-namespace ndshm::detail::os {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 
 /// Wakes one process. Ringing it again before it is heard changes nothing. Its descriptors can be inherited.
-class Bell {
+class WakeEvent {
  public:
-  Bell() = default;
-  explicit Bell(const std::string& subject) : event_(::CreateEventW(nullptr, TRUE, FALSE, nullptr)) {
-    if (!event_) throw refused(last_error(), subject, "CreateEvent");
+  WakeEvent() = default;
+  explicit WakeEvent(Context context) : event_(::CreateEventW(nullptr, TRUE, FALSE, nullptr)) {
+    if (!event_) throw refused(last_error(), context, "CreateEvent");
   }
-  /// One that was inherited: the descriptor to listen at or to ring with; -1 for what is not needed.
-  Bell(int listener, int ringer) : event_(handle_of(listener == -1 ? ringer : listener)) {}
+  /// One that was inherited: the descriptor to wait at or to notify through; -1 for what is not needed.
+  WakeEvent(int waiting, int notifying) : event_(handle_of(waiting == -1 ? notifying : waiting)) {}
 
-  int listener() const noexcept { return event_.get(); }
-  int ringer() const noexcept { return event_.get(); }
-  void ring() const noexcept { ::SetEvent(event_.handle()); }
-  /// Forgets that it has been rung.
-  void hush() const noexcept { ::ResetEvent(event_.handle()); }
+  int wait_descriptor() const noexcept { return event_.get(); }
+  int notify_descriptor() const noexcept { return event_.get(); }
+  void notify() const noexcept { ::SetEvent(event_.handle()); }
+  /// Forgets that it has been notified.
+  void drain() const noexcept { ::ResetEvent(event_.handle()); }
 
  private:
   Descriptor event_;
@@ -52,7 +52,7 @@ class Relay {
     if (::RegisterWaitForSingleObject(
             &wait_, watched, [](void* told, BOOLEAN) { ::SetEvent(told); }, event.handle(), INFINITE,
             WT_EXECUTEONLYONCE) == 0) {
-      throw refused(last_error(), "sleep: ", "RegisterWaitForSingleObject");
+      throw refused(last_error(), Context("sleep"), "RegisterWaitForSingleObject");
     }
   }
   Relay(Relay&& other) noexcept : wait_(std::exchange(other.wait_, nullptr)) {}
@@ -89,7 +89,7 @@ inline void sleep_until_readable(std::span<const int> descriptors, std::vector<b
       std::count_if(descriptors.begin(), descriptors.end(), [](int descriptor) { return descriptor >= 0; }));
   if (count > most) {
     others = Descriptor(::CreateEventW(nullptr, TRUE, FALSE, nullptr));
-    if (!others) throw refused(last_error(), "sleep: ", "CreateEvent");
+    if (!others) throw refused(last_error(), Context("sleep"), "CreateEvent");
     handles.push_back(others.handle());
     relays.reserve(count);
   }
@@ -112,36 +112,36 @@ inline void sleep_until_readable(std::span<const int> descriptors, std::vector<b
   }
 }
 
-/// Sleeps until the bell is rung, and hushes it.
-inline void listen(const Bell& bell) {
-  ::WaitForSingleObject(handle_of(bell.listener()), INFINITE);
-  bell.hush();
+/// Sleeps until the event is notified, and drains it.
+inline void wait(const WakeEvent& event) {
+  ::WaitForSingleObject(handle_of(event.wait_descriptor()), INFINITE);
+  event.drain();
 }
 
-/// What ends the children that are started with its leash together with this process, or with this object: a job that
+/// What ends the children that are started with its job together with this process, or with this object: a job that
 /// the system closes with its last handle, which nobody else has. What they start themselves is not in it.
-class ParentMark {
+class ParentWatch {
  public:
-  ParentMark() = default;
-  explicit ParentMark(const std::string& subject) : job_(::CreateJobObjectW(nullptr, nullptr)) {
-    if (!job_) throw refused(last_error(), subject, "CreateJobObject");
+  ParentWatch() = default;
+  explicit ParentWatch(Context context) : job_(::CreateJobObjectW(nullptr, nullptr)) {
+    if (!job_) throw refused(last_error(), context, "CreateJobObject");
     JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits{};
     limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE | JOB_OBJECT_LIMIT_SILENT_BREAKAWAY_OK;
     if (::SetInformationJobObject(job_.handle(), JobObjectExtendedLimitInformation, &limits, sizeof limits) == 0) {
-      throw refused(last_error(), subject, "SetInformationJobObject");
+      throw refused(last_error(), context, "SetInformationJobObject");
     }
   }
   /// Nothing has to be watched.
-  static constexpr int watched() { return -1; }
-  void is_the_parents() noexcept {}
-  int leash() const noexcept { return job_.get(); }
+  static constexpr int descriptor() { return -1; }
+  void close_in_child() noexcept {}
+  int job() const noexcept { return job_.get(); }
 
  private:
   Descriptor job_;
 };
 
-/// The leash of the parent's ParentMark sees to that.
-inline void end_with(int, std::uint64_t, const std::string&) {}
+/// The job of the parent's ParentWatch sees to that.
+inline void exit_with_parent(int, std::uint64_t, Context) {}
 
 /// There is no fork that they could stand in the way of.
 inline std::size_t count_watchers() { return 0; }
@@ -149,4 +149,4 @@ inline std::size_t count_watchers() { return 0; }
 /// An interrupt from the console goes to every process of the program; only the parent decides what it means.
 inline void leave_interrupts_to_parent() { ::SetConsoleCtrlHandler(nullptr, TRUE); }
 
-}  // namespace ndshm::detail::os
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os

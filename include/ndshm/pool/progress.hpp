@@ -8,13 +8,13 @@
 #include <cstddef>
 #include <cstdio>
 #include <functional>
-#include <ndshm/error.hpp>
+#include <ndshm/core/error.hpp>
 #include <ndshm/platform/platform.hpp>
 #include <optional>
 #include <string>
 #include <utility>
 
-namespace ndshm {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
 /// How far a run is.
 struct Progress {
@@ -67,4 +67,4 @@ inline ProgressCallback progress_bar(std::string title = {}) {
   };
 }
 
-}  // namespace ndshm
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE

@@ -7,12 +7,13 @@
 #include <array>
 #include <cstddef>
 #include <iterator>
-#include <ndshm/error.hpp>
-#include <ndshm/extents.hpp>
+#include <ndshm/core/error.hpp>
+#include <ndshm/core/extents.hpp>
+#include <ndshm/core/text.hpp>
 #include <string>
 #include <utility>
 
-namespace ndshm {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
 /// The indices from begin up to, not including, end: what xt::range takes.
 struct Range {
@@ -126,4 +127,4 @@ inline Range share_of(std::size_t size, std::size_t part, std::size_t parts) {
   return {begin_of(part), begin_of(part + 1)};
 }
 
-}  // namespace ndshm
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE

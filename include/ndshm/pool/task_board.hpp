@@ -18,14 +18,14 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
-#include <ndshm/detail/crash_point.hpp>
-#include <ndshm/error.hpp>
+#include <ndshm/core/crash_point.hpp>
+#include <ndshm/core/error.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
-namespace ndshm::detail {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail {
 
 using Shared32 = std::atomic<std::uint32_t>;
 using Shared64 = std::atomic<std::uint64_t>;
@@ -44,8 +44,8 @@ struct TaskTypes {
 enum class WorkerState : std::uint32_t {
   absent,    // there is no such process, or it has not come to its loop yet
   awake,     // looks for tasks, or runs one
-  sleeping,  // waits for its bell
-  rung       // its bell has been rung, and it has not woken yet
+  sleeping,  // waits for its wake-up event
+  notified   // it has been woken, and has not said yet that it is awake
 };
 
 enum class TaskState : std::uint32_t { posted, done, threw };
@@ -153,7 +153,7 @@ class TaskBoard {
   }
   bool wants_start_times() const noexcept { return header_->timed.load(std::memory_order_relaxed) != 0; }
 
-  /// The task is over; `error` is empty unless it threw. True when the owner sleeps and wants its bell rung.
+  /// The task is over; `error` is empty unless it threw. True when the owner sleeps and wants to be woken.
   bool finish(std::size_t worker, const Claim& claim, TaskState state, std::string_view error = {}) noexcept {
     if (state == TaskState::threw) {
       const std::size_t bytes = std::min(error.size(), error_bytes - 1);
@@ -169,7 +169,7 @@ class TaskBoard {
     return count >= header_->wake_at.load() && header_->wake_at.exchange(never) != never;
   }
 
-  /// Says that the worker is about to wait for its bell; false when there is something to do after all.
+  /// Says that the worker is about to wait for its event; false when there is something to do after all.
   bool fall_asleep(std::size_t worker) noexcept {
     set_state(worker, WorkerState::sleeping);
     if ((!has_unclaimed() || is_held()) && !is_closing()) return true;
@@ -196,10 +196,10 @@ class TaskBoard {
   /// Whether tasks wait that nobody has claimed.
   bool has_unclaimed() const noexcept { return (header_->next.load() >> worker_bits) < header_->limit.load(); }
 
-  /// Changes a sleeping worker's state to rung; false where it does not sleep. The caller rings.
+  /// Changes a sleeping worker's state to notified; false where it does not sleep. The caller notifies it.
   bool rouse(std::size_t worker) noexcept {
     auto expected = static_cast<std::uint32_t>(WorkerState::sleeping);
-    return slots_[worker].state.compare_exchange_strong(expected, static_cast<std::uint32_t>(WorkerState::rung));
+    return slots_[worker].state.compare_exchange_strong(expected, static_cast<std::uint32_t>(WorkerState::notified));
   }
 
   TaskState task_state(std::size_t cell) const noexcept {
@@ -270,7 +270,7 @@ class TaskBoard {
   /// How many tasks were finished ever, but for those whose worker died at that very moment.
   std::uint64_t finished() const noexcept { return header_->finished.load(); }
 
-  /// Asks to be rung when finished() reaches `count`; false when it has already.
+  /// Asks to be woken when finished() reaches `count`; false when it has already.
   bool wake_at(std::uint64_t count) noexcept {
     header_->wake_at = count;
     if (finished() < count) return true;
@@ -371,4 +371,4 @@ class TaskBoard {
   std::uint64_t posted_ = 0;
 };
 
-}  // namespace ndshm::detail
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail

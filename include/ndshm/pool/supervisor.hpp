@@ -15,20 +15,21 @@
 #include <cstring>
 #include <functional>
 #include <memory>
-#include <ndshm/error.hpp>
+#include <ndshm/core/context.hpp>
+#include <ndshm/core/error.hpp>
 #include <ndshm/platform/platform.hpp>
-#include <ndshm/process.hpp>
-#include <ndshm/segment.hpp>
-#include <ndshm/task_board.hpp>
+#include <ndshm/pool/task_board.hpp>
+#include <ndshm/process/process.hpp>
+#include <ndshm/segment/segment.hpp>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-namespace ndshm {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
 /// Why a task was not done.
-enum class failure {
+enum class FailureReason {
   threw,      ///< the function threw: the worker goes on
   killed,     ///< a signal ended its worker
   exited,     ///< its worker called exit(), or ended in a way that cannot be known
@@ -40,8 +41,8 @@ enum class failure {
 struct TaskFailure {
   std::size_t index = 0;   ///< of the task, in the order of the jobs
   std::size_t worker = 0;  ///< who had it
-  std::uint64_t pid = 0;   ///< the worker's process; 0 for failure::no_worker
-  failure reason = failure::threw;
+  std::uint64_t pid = 0;   ///< the worker's process; 0 for FailureReason::no_worker
+  FailureReason reason = FailureReason::threw;
   std::optional<int> signal{};     ///< that ended its worker
   std::optional<int> exit_code{};  ///< with which its worker ended
   /// `std::runtime_error: out of cheese`, `signal 9 (Killed)`, `exit code 3`, `ran longer than 2 s`.
@@ -77,7 +78,7 @@ class TaskSink {
 class Supervisor {
  public:
   /// Starts the process of worker `index`, which serves the board and listens to `own`.
-  using Start = std::function<Process(std::size_t index, bool is_replacement, const os::Bell& own)>;
+  using Start = std::function<Process(std::size_t index, bool is_replacement, const os::WakeEvent& own)>;
 
   /// Its workers are started by open().
   Supervisor(const TaskTypes& types, std::size_t workers, std::size_t max_replacements,
@@ -85,7 +86,7 @@ class Supervisor {
       : types_(types),
         replacements_left_(max_replacements),
         start_timeout_(start_timeout),
-        bell_("WorkerPool: "),
+        event_(Context("WorkerPool")),
         process_(os::process_id()) {
     if (workers == 0 || workers > TaskBoard::max_workers) {
       throw Error(errc::invalid_argument, "WorkerPool: " + std::to_string(workers) + " workers",
@@ -93,17 +94,16 @@ class Supervisor {
     }
     const std::size_t cells = cells_for(types, workers);
     const std::size_t bytes = TaskBoard::bytes_for(types, workers, cells);
-    segment_ = Segment::create({}, npy::Header{"|u1", 1, false, {bytes}}, {}, "WorkerPool: ", [&](std::byte* memory) {
-      TaskBoard::make(memory, types, workers, cells);
-    });
+    segment_ = Segment::create({}, npy::Header{"|u1", 1, false, {bytes}}, {}, Context("WorkerPool"),
+                               [&](std::byte* memory) { TaskBoard::make(memory, types, workers, cells); });
     board_.emplace(TaskBoard::open(segment_->data(), bytes, types));
     cells_.resize(cells);
     outstanding_.reserve(cells);
     for (std::size_t cell = cells; cell-- > 0;) free_.push_back(cell);
     for (std::size_t i = 0; i < workers; ++i) workers_.emplace_back();
-    for (Employee& worker : workers_) worker.bell = os::Bell("WorkerPool: ");
+    for (Employee& worker : workers_) worker.event = os::WakeEvent(Context("WorkerPool"));
     descriptors_.assign(1 + workers, -1);
-    descriptors_[0] = bell_.listener();
+    descriptors_[0] = event_.wait_descriptor();
   }
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
@@ -134,7 +134,7 @@ class Supervisor {
 
   TaskBoard& board() { return *board_; }
   const Segment& segment() const { return *segment_; }
-  const os::Bell& bell() const { return bell_; }
+  const os::WakeEvent& event() const { return event_; }
   std::size_t worker_count() const { return workers_.size(); }
   std::size_t replaced() const { return replaced_; }
   std::vector<std::uint64_t> pids() const {
@@ -192,7 +192,7 @@ class Supervisor {
     const bool sleeps = !collected && (outstanding_.empty() || board_->wake_at(finished + enough));
     os::sleep_until_readable(descriptors_, ready_, sleeps ? shorter(limit, next_look()) : no_limit);
     board_->do_not_wake();
-    if (ready_[0]) bell_.hush();
+    if (ready_[0]) event_.drain();
     attend();
     obey_cancel();
     look_at_the_slow();
@@ -211,7 +211,7 @@ class Supervisor {
   void cancel() noexcept {
     if (os::process_id() != process_) return;
     board_->hold();
-    bell_.ring();
+    event_.notify();
   }
 
   /// Takes back what no worker has begun of the tasks of `sink`; what becomes of the others is told to nobody.
@@ -232,7 +232,7 @@ class Supervisor {
     board_->close();
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       Employee& worker = workers_[i];
-      worker.bell.ring();
+      worker.event.notify();
       if (board_->running(i) || board_->state(i) == WorkerState::absent) worker.process.kill();
     }
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(1);
@@ -256,7 +256,7 @@ class Supervisor {
       const auto position = lost ? position_of(*lost) : std::nullopt;
       if (!position) continue;
       const Cell gone = take_from_line(*position);
-      if (gone.sink) gone.sink->failed({gone.index, i, pid, failure::killed, {}, {}, "the pool was closed"});
+      if (gone.sink) gone.sink->failed({gone.index, i, pid, FailureReason::killed, {}, {}, "the pool was closed"});
     }
     start_ = nullptr;  // and what it has captured
     sweep_all();       // what only a worker held
@@ -286,7 +286,7 @@ class Supervisor {
     Process process;
     std::uint64_t pid = 0;         // of its process, also after that was reaped
     std::uint64_t started_at = 0;  // ns
-    os::Bell bell;
+    os::WakeEvent event;
     std::size_t failed_starts = 0;
     // What it was seen at when it was last looked at, and since when.
     std::uint64_t seen = 0;
@@ -323,7 +323,7 @@ class Supervisor {
   void rouse(std::size_t count) {
     for (std::size_t i = 0; i < workers_.size() && count > 0; ++i) {
       if (!board_->rouse(i)) continue;
-      workers_[i].bell.ring();
+      workers_[i].event.notify();
       --count;
     }
   }
@@ -346,7 +346,7 @@ class Supervisor {
       if (state == TaskState::done) {
         cell.sink->done(cell.index, worker, board_->result(at));
       } else {
-        cell.sink->failed({cell.index, worker, workers_[worker].pid, failure::threw, {}, {}, std::move(error)});
+        cell.sink->failed({cell.index, worker, workers_[worker].pid, FailureReason::threw, {}, {}, std::move(error)});
       }
     }
     return any;
@@ -408,11 +408,11 @@ class Supervisor {
 
   void employ(std::size_t index, bool is_replacement) {
     Employee& worker = workers_[index];
-    worker.bell.hush();
+    worker.event.drain();
     worker.seen = worker.seen_since = worker.overdue = 0;
     worker.is_late = false;
     worker.started_at = os::steady_ns();
-    worker.process = start_(index, is_replacement, worker.bell);
+    worker.process = start_(index, is_replacement, worker.event);
     worker.pid = worker.process.pid();
     descriptors_[1 + index] = worker.process.poll_descriptor();
   }
@@ -471,7 +471,9 @@ class Supervisor {
     }
     const Cell gone = take_from_line(*position);
     if (!gone.sink) return;
-    const failure reason = overdue ? failure::timed_out : status.signal() ? failure::killed : failure::exited;
+    const FailureReason reason = overdue           ? FailureReason::timed_out
+                                 : status.signal() ? FailureReason::killed
+                                                   : FailureReason::exited;
     const std::string text =
         overdue ? "ran longer than " + format_seconds(std::chrono::duration<double>(gone.timeout).count())
                 : status.to_string();
@@ -509,7 +511,8 @@ class Supervisor {
     collect();
     while (!outstanding_.empty()) {
       const Cell cell = take_from_line(0);
-      if (cell.sink) cell.sink->failed({cell.index, 0, 0, failure::no_worker, {}, {}, "no worker is left: " + reason_});
+      if (cell.sink)
+        cell.sink->failed({cell.index, 0, 0, FailureReason::no_worker, {}, {}, "no worker is left: " + reason_});
     }
   }
 
@@ -633,11 +636,11 @@ class Supervisor {
   std::size_t replaced_ = 0;
   std::shared_ptr<Segment> segment_;
   std::optional<TaskBoard> board_;
-  os::Bell bell_;
+  os::WakeEvent event_;
   std::uint64_t process_;
   Start start_;
   std::vector<Employee> workers_;
-  std::vector<int> descriptors_;  // of the bell and of the workers' processes, for one poll
+  std::vector<int> descriptors_;  // of the wake-up event and of the workers' processes, for one poll
   std::vector<bool> ready_;
   std::vector<Cell> cells_;
   std::vector<std::size_t> free_;
@@ -652,4 +655,4 @@ class Supervisor {
 };
 
 }  // namespace detail
-}  // namespace ndshm
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE

@@ -4,11 +4,9 @@
 #pragma once
 
 #include <array>
-#include <charconv>
 #include <cstddef>
-#include <cstdint>
-#include <cstdio>
 #include <memory>
+#include <ndshm/core/config.hpp>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -16,7 +14,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace ndshm {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
 /// What went wrong. The names are stable; Error::what() carries them as `[ndshm.name]`.
 enum class errc {
@@ -120,72 +118,7 @@ class Error : public std::system_error {
   std::shared_ptr<const std::string> text_;  // shared: copying an exception must not throw
 };
 
-namespace detail {
-
-/// "512 B", "1.5 KiB", "60.0 GiB": a number of bytes for people.
-inline std::string format_bytes(std::uint64_t bytes) {
-  constexpr std::array<const char*, 7> units{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-  if (bytes < 1024) return std::to_string(bytes) + " B";
-  auto value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  for (; value >= 1024 && unit + 1 < units.size(); ++unit) value /= 1024;
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.1f %s", value, units[unit]);
-  return text.data();
-}
-
-/// "0.25 s", "60 s": a duration for people.
-inline std::string format_seconds(double seconds) {
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%g s", seconds);
-  return text.data();
-}
-
-/// Appends `(2000, 10)`, `(5,)`, `()`: a shape as Python writes it.
-template <class Numbers>
-void append_tuple(std::string& text, const Numbers& numbers) {
-  text += '(';
-  std::size_t count = 0;
-  for (const auto number : numbers) {
-    if (count++ > 0) text += ", ";
-    std::array<char, 24> digits{};
-    text.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr);
-  }
-  text += count == 1 ? ",)" : ")";
-}
-
-template <class Numbers>
-std::string format_tuple(const Numbers& numbers) {
-  std::string text;
-  append_tuple(text, numbers);
-  return text;
-}
-
-/// `"name"`: how messages show what the caller gave, with control characters made visible.
-inline std::string in_quotes(std::string_view text) {
-  std::string result = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7f && byte != '"' && byte != '\\') {
-      result += c;
-    } else {
-      std::array<char, 8> escape{};
-      std::snprintf(escape.data(), escape.size(), "\\x%02x", static_cast<unsigned>(byte));
-      result += escape.data();
-    }
-  }
-  return result += '"';
-}
-
-/// `create "weights": ` or `create: ` for an array without a name: how every message starts.
-inline std::string subject(std::string_view operation, std::string_view name) {
-  std::string text(operation);
-  if (!name.empty()) text.append(" ").append(in_quotes(name));
-  return text.append(": ");
-}
-
-}  // namespace detail
-}  // namespace ndshm
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
 
 template <>
 struct std::is_error_code_enum<ndshm::errc> : std::true_type {};

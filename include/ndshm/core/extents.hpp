@@ -7,13 +7,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <ndshm/core/config.hpp>
 #include <optional>
 #include <ranges>
 #include <span>
 #include <utility>
 #include <vector>
 
-namespace ndshm::detail {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail {
 
 using Shape = std::vector<std::size_t>;
 using Strides = std::vector<std::ptrdiff_t>;
@@ -112,9 +113,9 @@ inline bool fits(ShapeView shape, StridesView strides, std::size_t itemsize, std
          static_cast<std::size_t>(touched->last) <= bytes - offset;
 }
 
-}  // namespace ndshm::detail
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
 
-namespace ndshm {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
 /// One length of a shape, made from any integer, so that `{rows, 10}` may mix types. Counts elements.
 struct Extent {
@@ -126,4 +127,4 @@ struct Extent {
       : value(static_cast<std::size_t>(length)), negative(std::cmp_less(length, 0)) {}
 };
 
-}  // namespace ndshm
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE

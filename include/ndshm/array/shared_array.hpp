@@ -9,13 +9,14 @@
 #include <cstddef>
 #include <iterator>
 #include <memory>
-#include <ndshm/detail/xtensor.hpp>
-#include <ndshm/element.hpp>
-#include <ndshm/error.hpp>
-#include <ndshm/extents.hpp>
-#include <ndshm/handle.hpp>
-#include <ndshm/options.hpp>
-#include <ndshm/segment.hpp>
+#include <ndshm/array/xtensor.hpp>
+#include <ndshm/core/context.hpp>
+#include <ndshm/core/error.hpp>
+#include <ndshm/core/extents.hpp>
+#include <ndshm/core/options.hpp>
+#include <ndshm/format/element.hpp>
+#include <ndshm/format/handle.hpp>
+#include <ndshm/segment/segment.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,7 +24,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace ndshm {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
 template <class T, std::size_t N, layout L = layout::row_major>
 class SharedArray;
@@ -97,7 +98,7 @@ class SharedStorage {
 };
 
 }  // namespace detail
-}  // namespace ndshm
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
 
 namespace xt {
 
@@ -124,7 +125,7 @@ struct xiterable_inner_types<ndshm::SharedArray<T, N, L>> : xcontainer_iterable_
 
 }  // namespace xt
 
-namespace ndshm {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
 namespace detail {
 
@@ -264,7 +265,7 @@ class SharedArray : private detail::ElementCheck<std::remove_const_t<T>>,  // it
   /// What a program without this library opens to see the whole segment as a .npy file: `/dev/shm/ndshm.weights`, or
   /// `/proc/PID/fd/N` of an anonymous array, as long as this process lives.
   /// Throws errc::unsupported where the system shows no such file (portable path).
-  std::string path() const { return segment("path").path(detail::subject("path", name())); }
+  std::string path() const { return segment("path").path(detail::Context("path", name())); }
 
   /// Identifies the segment for ever.
   Uuid uuid() const { return segment("uuid").uuid(); }
@@ -280,7 +281,7 @@ class SharedArray : private detail::ElementCheck<std::remove_const_t<T>>,  // it
   /// forks. From then on handle() grants reading only, and attaching through an older handle for writing is
   /// errc::read_only. Only for an array without a name. Freezing it again changes nothing.
   /// Throws errc::unsupported for a named array, and where the system cannot do it (portable path, Linux before 5.1).
-  void freeze() requires(!std::is_const_v<T>) { segment("freeze").freeze(detail::subject("freeze", name())); }
+  void freeze() requires(!std::is_const_v<T>) { segment("freeze").freeze(detail::Context("freeze", name())); }
 
   /// Whether anybody has frozen the array.
   bool is_frozen() const { return segment("is_frozen").is_frozen(); }
@@ -331,7 +332,7 @@ class SharedArray : private detail::ElementCheck<std::remove_const_t<T>>,  // it
   const detail::Segment& segment(std::string_view operation) const {
     if (storage_.segment()) return *storage_.segment();
     throw Error(errc::invalid_argument,
-                detail::subject(operation, {}) + "the array is empty: default-constructed or moved from");
+                detail::Context(operation, {}) + "the array is empty: default-constructed or moved from");
   }
 
   template <class E>
@@ -339,7 +340,7 @@ class SharedArray : private detail::ElementCheck<std::remove_const_t<T>>,  // it
     const auto& other = expression.shape();
     if (other.size() == N && std::equal(this->shape().begin(), this->shape().end(), other.begin())) return;
     throw Error(errc::shape_mismatch,
-                detail::subject("assign", storage_.segment() ? storage_.segment()->name() : std::string()) +
+                detail::Context("assign", storage_.segment() ? storage_.segment()->name() : std::string()) +
                     "the expression has the shape " + detail::format_tuple(other) + ", the array " +
                     detail::format_tuple(this->shape()),
                 "an array in shared memory keeps its shape; xt::view(a, ...) = takes a part, xt::broadcast repeats");
@@ -394,7 +395,7 @@ inline std::string attach_call(std::string_view descr, std::size_t rank, layout 
 /// The strided buffer that is asked for has to be there, with this type, rank and layout.
 template <class T, std::size_t N, layout L>
 void require_geometry(std::string_view type, std::size_t itemsize, ShapeView shape, StridesView strides,
-                      const std::string& subject) {
+                      Context context) {
   const auto lies_in = [&](layout order) {
     return order == layout::dynamic || is_contiguous(shape, strides, itemsize, order == layout::column_major);
   };
@@ -403,7 +404,7 @@ void require_geometry(std::string_view type, std::size_t itemsize, ShapeView sha
     for (const layout other : {layout::row_major, layout::column_major, layout::dynamic}) {
       if (!lies_in(order)) order = other;
     }
-    throw Error(code, subject + facts, attach_call(type, shape.size(), order, std::is_const_v<T>));
+    throw Error(code, context + facts, attach_call(type, shape.size(), order, std::is_const_v<T>));
   };
   const std::string& wanted = descr<std::remove_const_t<T>>();
   if (type != wanted) refuse(errc::type_mismatch, "its elements are " + std::string(type) + ", not " + wanted);
@@ -417,51 +418,51 @@ void require_geometry(std::string_view type, std::size_t itemsize, ShapeView sha
 }
 
 template <class T, std::size_t N, layout L>
-SharedArray<T, N, L> attach_whole(std::shared_ptr<Segment> segment, const std::string& subject, bool creator) {
+SharedArray<T, N, L> attach_whole(std::shared_ptr<Segment> segment, Context context, bool creator) {
   const npy::Header& header = segment->header();
   const Strides strides = contiguous_strides(header.shape, header.itemsize, header.fortran_order);
-  require_geometry<T, N, L>(header.descr, header.itemsize, header.shape, strides, subject);
+  require_geometry<T, N, L>(header.descr, header.itemsize, header.shape, strides, context);
   std::byte* const data = segment->data();
   return ArrayAccess::make<T, N, L>(std::move(segment), data, header.shape, strides, 0, creator);
 }
 
 /// The segment where a handle says that it is.
 inline std::shared_ptr<Segment> segment_at(const Handle& handle, Access access, const AttachOptions& options,
-                                           const std::string& subject) {
+                                           Context context) {
   const Handle::Place& place = handle.place();
   if (auto known = MappingTable::instance().find(handle.uuid(), access, place.name)) {
     // Although it is mapped for writing already: as in every other process.
-    if (access == Access::read_write && known->is_frozen()) throw frozen(subject);
+    if (access == Access::read_write && known->is_frozen()) throw frozen(context);
     return known;
   }
   return place.name.empty()
-             ? Segment::attach(place.pid, place.descriptor, access, subject)
-             : Segment::attach(place.name, access, {options.timeout, options.owner, place.scope}, subject);
+             ? Segment::attach(place.pid, place.descriptor, access, context)
+             : Segment::attach(place.name, access, {options.timeout, options.owner, place.scope}, context);
 }
 
 /// The segment has to be the one that a handle means, and to have what the handle says of it.
-inline void require_meant(const Segment& segment, const Handle& handle, const std::string& subject) {
+inline void require_meant(const Segment& segment, const Handle& handle, Context context) {
   if (segment.uuid() != handle.uuid()) {
-    throw Error(errc::stale_handle, subject + "another segment has taken the place of the one that the handle means",
+    throw Error(errc::stale_handle, context + "another segment has taken the place of the one that the handle means",
                 "get a new handle from the process that has the array");
   }
   const npy::Header& header = segment.header();
   if (header.descr != handle.dtype() ||
       !fits(handle.shape(), handle.strides(), header.itemsize, handle.offset(), segment.data_bytes())) {
     throw Error(errc::invalid_handle,
-                subject + "the handle reaches beyond the segment, or gives it another element type");
+                context + "the handle reaches beyond the segment, or gives it another element type");
   }
 }
 
-/// The strided buffer that a handle means, in the segment that `find(subject)` returns.
+/// The strided buffer that a handle means, in the segment that `find(context)` returns.
 template <class T, std::size_t N, layout L, class Find>
-SharedArray<T, N, L> attach_by(const Handle& handle, const std::string& subject, Find find) {
-  require_geometry<T, N, L>(handle.dtype(), handle.itemsize(), handle.shape(), handle.strides(), subject);
+SharedArray<T, N, L> attach_by(const Handle& handle, Context context, Find find) {
+  require_geometry<T, N, L>(handle.dtype(), handle.itemsize(), handle.shape(), handle.strides(), context);
   if (handle.is_read_only() && !std::is_const_v<T>) {
-    throw Error(errc::read_only, subject + "the handle grants reading only", attach_call(handle.dtype(), N, L, true));
+    throw Error(errc::read_only, context + "the handle grants reading only", attach_call(handle.dtype(), N, L, true));
   }
-  const std::shared_ptr<Segment> segment = find(subject);
-  require_meant(*segment, handle, subject);
+  const std::shared_ptr<Segment> segment = find(context);
+  require_meant(*segment, handle, context);
   return ArrayAccess::make<T, N, L>(segment, segment->data(), handle.shape(), handle.strides(), handle.offset(), false);
 }
 
@@ -514,11 +515,11 @@ template <class S, std::size_t N>
 concept ShapeFor = ShapeRange<S> &&(N == deduced || FixedRank<S>::value == deduced || FixedRank<S>::value == N);
 
 template <std::size_t N, class S>
-std::array<Extent, N> extents_of(const S& shape, const std::string& subject) {
+std::array<Extent, N> extents_of(const S& shape, Context context) {
   return [&]<std::size_t... I>(std::index_sequence<I...>) {
     if constexpr (!std::is_same_v<S, Scalar>) {
       if (std::size(shape) != N) {
-        throw Error(errc::rank_mismatch, subject + "the shape has " + std::to_string(std::size(shape)) +
+        throw Error(errc::rank_mismatch, context + "the shape has " + std::to_string(std::size(shape)) +
                                              " dimensions, not " + std::to_string(N));
       }
     }
@@ -533,20 +534,20 @@ std::array<Extent, N> extents_of(const S& shape, const std::string& subject) {
 
 /// Checks the extents and says what the header of such an array is.
 template <class T, layout L, std::size_t N>
-npy::Header header_for(const std::array<Extent, N>& extents, const std::string& subject) {
+npy::Header header_for(const std::array<Extent, N>& extents, Context context) {
   static_assert(!std::is_const_v<T>, "ndshm: an array is created writable; attach<const T, N> maps it read-only");
   static_assert(L == layout::row_major || L == layout::column_major,
                 "ndshm: an array is created row_major or column_major");
   npy::Header header{descr<T>(), sizeof(T), false, Shape(N)};
   for (std::size_t axis = 0; axis < N; ++axis) {
     if (extents[axis].negative) {
-      throw Error(errc::invalid_shape, subject + "dimension " + std::to_string(axis) + " is " +
+      throw Error(errc::invalid_shape, context + "dimension " + std::to_string(axis) + " is " +
                                            std::to_string(static_cast<std::ptrdiff_t>(extents[axis].value)) +
                                            ", which is negative");
     }
     header.shape[axis] = extents[axis].value;
   }
-  layout_to_make(header, 0, subject);  // throws where it does not fit into memory
+  layout_to_make(header, 0, context);  // throws where it does not fit into memory
   // As NumPy has it: Fortran order is said only of what is not in C order too.
   header.fortran_order =
       L == layout::column_major &&
@@ -557,8 +558,8 @@ npy::Header header_for(const std::array<Extent, N>& extents, const std::string& 
 /// What create() is called for: the array's name as the caller gave it, or none.
 using Name = std::optional<std::string_view>;
 
-inline std::string checked_name(const Name& name, const std::string& subject) {
-  if (name) check_name(*name, os::max_name_bytes, subject);
+inline std::string checked_name(const Name& name, Context context) {
+  if (name) check_name(*name, os::max_name_bytes, context);
   return std::string(name.value_or(std::string_view{}));
 }
 
@@ -566,14 +567,14 @@ inline std::string checked_name(const Name& name, const std::string& subject) {
 template <class T, std::size_t N, layout L, class S, class Initialise>
 SharedArray<T, N, L> create(const Name& name, const S& shape, const CreateOptions& options, std::string_view operation,
                             Initialise initialise) {
-  const std::string subject = detail::subject(operation, name.value_or(std::string_view{}));
-  const std::string checked = checked_name(name, subject);
-  const npy::Header header = header_for<T, L>(extents_of<N>(shape, subject), subject);
+  const detail::Context context(operation, name.value_or(std::string_view{}));
+  const std::string checked = checked_name(name, context);
+  const npy::Header header = header_for<T, L>(extents_of<N>(shape, context), context);
   const auto write = [&](std::byte* data) {
     initialise(ArrayAccess::make<T, N, L>(nullptr, data, header.shape,
                                           contiguous_strides(header.shape, sizeof(T), header.fortran_order), 0, true));
   };
-  return attach_whole<T, N, L>(Segment::create(checked, header, options, subject, write), subject, true);
+  return attach_whole<T, N, L>(Segment::create(checked, header, options, context, write), context, true);
 }
 
 template <class T, std::size_t N, layout L, class S>
@@ -599,22 +600,22 @@ SharedArray<T, N, L> create_or_attach(std::string_view name, const S& shape, con
                                       AttachOptions attach_options) {
   if constexpr (ElementCheck<std::remove_const_t<T>>::shareable) {
     attach_options.scope = create_options.scope;
-    const std::string subject = detail::subject("create_or_attach", name);
-    const std::string checked = checked_name(name, subject);
-    const npy::Header header = header_for<T, L>(extents_of<N>(shape, subject), subject);
-    os::Patience patience(std::max<std::chrono::nanoseconds>(attach_options.timeout, std::chrono::seconds(10)));
+    const detail::Context context("create_or_attach", name);
+    const std::string checked = checked_name(name, context);
+    const npy::Header header = header_for<T, L>(extents_of<N>(shape, context), context);
+    os::Backoff backoff(std::max<std::chrono::nanoseconds>(attach_options.timeout, std::chrono::seconds(10)));
     for (;;) {
-      if (auto segment = Segment::try_attach(checked, Access::read_write, attach_options, subject)) {
-        auto array = attach_whole<T, N, L>(std::move(segment), subject, false);
+      if (auto segment = Segment::try_attach(checked, Access::read_write, attach_options, context)) {
+        auto array = attach_whole<T, N, L>(std::move(segment), context, false);
         if (std::equal(header.shape.begin(), header.shape.end(), array.shape().begin())) return array;
-        throw Error(errc::shape_mismatch, subject + "it has the shape " + format_tuple(array.shape()) + ", not " +
+        throw Error(errc::shape_mismatch, context + "it has the shape " + format_tuple(array.shape()) + ", not " +
                                               format_tuple(header.shape));
       }
       try {
-        return attach_whole<T, N, L>(Segment::create(checked, header, create_options, subject, [](std::byte*) {}),
-                                     subject, true);
+        return attach_whole<T, N, L>(Segment::create(checked, header, create_options, context, [](std::byte*) {}),
+                                     context, true);
       } catch (const Error& error) {
-        const bool lost_race = error.condition() == errc::already_exists && patience.wait();
+        const bool lost_race = error.condition() == errc::already_exists && backoff.wait();
         // Another process may have taken the memory for this very array and still be filling it: it gets a second.
         const bool overtaken = error.condition() == errc::out_of_memory && appears(checked, attach_options);
         if (!lost_race && !overtaken) throw;
@@ -702,9 +703,9 @@ auto copy_of(const xt::xexpression<E>& expression, const CreateOptions& options 
 /// permission_denied, not_a_segment, damaged, incompatible.
 template <class T, std::size_t N, layout L = layout::row_major>
 SharedArray<T, N, L> attach(std::string_view name, const AttachOptions& options = {}) {
-  const std::string subject = detail::subject("attach", name);
+  const detail::Context context("attach", name);
   return detail::attach_whole<T, N, L>(
-      detail::Segment::attach(detail::checked_name(name, subject), detail::access_for<T>, options, subject), subject,
+      detail::Segment::attach(detail::checked_name(name, context), detail::access_for<T>, options, context), context,
       false);
 }
 
@@ -714,8 +715,8 @@ SharedArray<T, N, L> attach(std::string_view name, const AttachOptions& options 
 /// when the handle grants reading only and T is not const.
 template <class T, std::size_t N, layout L = layout::row_major>
 SharedArray<T, N, L> attach(const Handle& handle, const AttachOptions& options = {}) {
-  return detail::attach_by<T, N, L>(handle, detail::subject("attach", handle.name()), [&](const std::string& subject) {
-    return detail::segment_at(handle, detail::access_for<T>, options, subject);
+  return detail::attach_by<T, N, L>(handle, detail::Context("attach", handle.name()), [&](detail::Context context) {
+    return detail::segment_at(handle, detail::access_for<T>, options, context);
   });
 }
 
@@ -733,7 +734,7 @@ Handle SharedArray<T, N, L>::handle_of(const View& view, std::string_view operat
   const auto first = reinterpret_cast<std::uintptr_t>(view.data()) + view.data_offset() * sizeof(T);
   const std::size_t offset = detail::is_empty(shape) ? 0 : first - reinterpret_cast<std::uintptr_t>(from.data());
   if (!detail::fits(shape, strides, sizeof(T), offset, from.data_bytes())) {
-    throw Error(errc::invalid_argument, detail::subject(operation, from.name()) + "the view is not one of this array",
+    throw Error(errc::invalid_argument, detail::Context(operation, from.name()) + "the view is not one of this array",
                 "call handle() of the array that the view was made from");
   }
   Handle::Place place{from.name(), {}, -1, from.scope()};
@@ -742,4 +743,4 @@ Handle SharedArray<T, N, L>::handle_of(const View& view, std::string_view operat
   return {std::move(place), from.uuid(), from.header().descr, shape, std::move(strides), offset, read_only};
 }
 
-}  // namespace ndshm
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE

@@ -15,15 +15,15 @@
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
-#include <ndshm/handle.hpp>
-#include <ndshm/process.hpp>
-#include <ndshm/segment.hpp>
+#include <ndshm/format/handle.hpp>
+#include <ndshm/process/process.hpp>
+#include <ndshm/segment/segment.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-namespace ndshm {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
 /// For spawn().
 struct SpawnOptions {
@@ -45,7 +45,7 @@ struct SpawnOptions {
 
 /// The path of the program that this process runs, to start it again. Throws errc::unsupported where the system does
 /// not tell (Linux, macOS and Windows do).
-inline std::filesystem::path this_program() { return detail::os::program_path("this_program: "); }
+inline std::filesystem::path this_program() { return detail::os::program_path(detail::Context("this_program")); }
 
 /// How many handles this process was given by the spawn() that started it; 0 when none did.
 std::size_t inherited_count();
@@ -89,36 +89,36 @@ inline const std::vector<std::string>& inherited_texts() {
 }
 
 /// What cannot be passed on unchanged is refused.
-inline void require_text(std::string_view text, std::string_view what, const std::string& subject) {
+inline void require_text(std::string_view text, std::string_view what, Context context) {
   if (text.find('\0') == std::string_view::npos) return;
-  throw Error(errc::invalid_argument, subject + std::string(what) + " " + in_quotes(text) + " has a NUL in it");
+  throw Error(errc::invalid_argument, context + std::string(what) + " " + in_quotes(text) + " has a NUL in it");
 }
 
 inline os::Program program_for(const std::filesystem::path& path, const std::vector<std::string>& arguments,
-                               const SpawnOptions& options, const std::string& subject) {
+                               const SpawnOptions& options, Context context) {
   const auto text = [](const std::filesystem::path& of) {
     const auto utf8 = of.u8string();
     return std::string(utf8.begin(), utf8.end());
   };
   os::Program program{text(path), arguments, options.environment, text(options.working_directory)};
-  require_text(program.path, "the program", subject);
-  require_text(program.working_directory, "the directory", subject);
-  for (const std::string& argument : arguments) require_text(argument, "the argument", subject);
+  require_text(program.path, "the program", context);
+  require_text(program.working_directory, "the directory", context);
+  for (const std::string& argument : arguments) require_text(argument, "the argument", context);
   for (const auto& [name, value] : options.environment) {
-    require_text(name, "the variable", subject);
-    require_text(value, "the value", subject);
+    require_text(name, "the variable", context);
+    require_text(value, "the value", context);
     if (name.empty() || name.find('=') != std::string::npos) {
-      throw Error(errc::invalid_argument, subject + in_quotes(name) + " is not the name of a variable");
+      throw Error(errc::invalid_argument, context + in_quotes(name) + " is not the name of a variable");
     }
     if (name.starts_with("NDSHM_")) {
-      throw Error(errc::invalid_argument, subject + "the variable " + in_quotes(name) + " is the library's own",
+      throw Error(errc::invalid_argument, context + "the variable " + in_quotes(name) + " is the library's own",
                   "take a name that does not start with NDSHM_");
     }
   }
   if (program.working_directory.empty()) return program;
   std::error_code error;
   if (!std::filesystem::is_directory(options.working_directory, error)) {
-    throw Error(errc::not_found, error, subject + "there is no directory " + in_quotes(program.working_directory));
+    throw Error(errc::not_found, error, context + "there is no directory " + in_quotes(program.working_directory));
   }
   // A relative path means the same program wherever the child starts.
   if (path.has_parent_path()) program.path = text(std::filesystem::absolute(path));
@@ -126,15 +126,15 @@ inline os::Program program_for(const std::filesystem::path& path, const std::vec
 }
 
 /// The object behind an anonymous handle, through a descriptor that allows what the handle grants.
-inline os::Object object_of(const Handle& handle, const std::string& subject) {
+inline os::Object object_of(const Handle& handle, Context context) {
   const Handle::Place& place = handle.place();
   const Access access = handle.is_read_only() ? Access::read_only : Access::read_write;
   const bool elsewhere = place.pid && *place.pid != os::process_id();
-  os::Object object = elsewhere ? os::open_process_descriptor(*place.pid, place.descriptor, access, subject)
-                                : os::open_descriptor(place.descriptor, access, subject);
+  os::Object object = elsewhere ? os::open_process_descriptor(*place.pid, place.descriptor, access, context)
+                                : os::open_descriptor(place.descriptor, access, context);
   // The number may belong to something else by now, which is no business of the child's.
-  if (uuid_of(describe(object, subject).control) == handle.uuid()) return object;
-  throw Error(errc::stale_handle, subject + "another array has taken the place of the one that the handle means",
+  if (uuid_of(describe(object, context).control) == handle.uuid()) return object;
+  throw Error(errc::stale_handle, context + "another array has taken the place of the one that the handle means",
               "keep the array until spawn has returned");
 }
 
@@ -142,28 +142,29 @@ inline os::Object object_of(const Handle& handle, const std::string& subject) {
 struct SpawnExtras {
   std::vector<int> descriptors{};  ///< they come before those of the handles
   os::Variables variables{};
-  int leash = -1;  ///< see os::Program
+  int job = -1;  ///< see os::Program
 };
 
 inline Process spawn(const std::filesystem::path& path, const std::vector<std::string>& arguments,
                      const std::vector<Handle>& handles, const SpawnOptions& options, SpawnExtras extras) {
-  const std::string subject = detail::subject("spawn", path.generic_string());
-  os::Program program = program_for(path, arguments, options, subject);
+  const std::string name = path.generic_string();
+  const Context context("spawn", name);
+  os::Program program = program_for(path, arguments, options, context);
   program.environment.insert(program.environment.end(), extras.variables.begin(), extras.variables.end());
-  program.leash = extras.leash;
+  program.job = extras.job;
   std::vector<int>& descriptors = extras.descriptors;
   std::vector<os::Object> objects;
   for (std::size_t i = 0; i < handles.size(); ++i) {
     std::string text = handles[i].to_string();
     if (handles[i].name().empty()) {
-      objects.push_back(object_of(handles[i], subject + "handle " + std::to_string(i) + ": "));
+      objects.push_back(object_of(handles[i], context.of_handle(i)));
       text = handles[i].as_inherited(static_cast<int>(descriptors.size())).to_string();
       descriptors.push_back(objects.back().descriptor());
     }
     program.environment.emplace_back(handle_variable + std::to_string(i), std::move(text));
   }
   program.environment.emplace_back(count_variable, std::to_string(handles.size()));
-  return Process(os::spawn_child(program, descriptors, subject));
+  return Process(os::spawn_child(program, descriptors, context));
 }
 
 }  // namespace detail
@@ -194,4 +195,4 @@ inline Handle inherited(std::size_t index) {
               "give it to ndshm::spawn(program, arguments, {handle, ...})");
 }
 
-}  // namespace ndshm
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE

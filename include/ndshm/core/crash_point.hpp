@@ -4,7 +4,9 @@
 #pragma once
 
 #if defined(NDSHM_CRASH_POINTS)
-namespace ndshm::detail {
+#include <ndshm/core/config.hpp>
+
+namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail {
 inline void (*crash_point_hook)(const char* where) = nullptr;
 }
 #define NDSHM_CRASH_POINT(where) \

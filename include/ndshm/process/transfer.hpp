@@ -10,20 +10,21 @@
 #include <chrono>
 #include <cstddef>
 #include <limits>
-#include <ndshm/error.hpp>
-#include <ndshm/handle.hpp>
-#include <ndshm/name.hpp>
-#include <ndshm/npy.hpp>
-#include <ndshm/options.hpp>
+#include <ndshm/array/shared_array.hpp>
+#include <ndshm/core/context.hpp>
+#include <ndshm/core/error.hpp>
+#include <ndshm/core/name.hpp>
+#include <ndshm/core/options.hpp>
+#include <ndshm/format/handle.hpp>
+#include <ndshm/format/npy_header.hpp>
 #include <ndshm/platform/platform.hpp>
-#include <ndshm/segment.hpp>
-#include <ndshm/shared_array.hpp>
+#include <ndshm/segment/segment.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
-namespace ndshm {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
 /// For send(), receive() and receive_handle().
 struct TransferOptions {
@@ -46,9 +47,9 @@ inline constexpr std::size_t max_message_text = [] {
          number;
 }();
 
-inline std::string message_of(const std::string& text, const std::string& subject) {
+inline std::string message_of(const std::string& text, Context context) {
   if (text.size() > max_message_text) {
-    throw Error(errc::invalid_argument, subject + "the handle has " + std::to_string(text.size()) +
+    throw Error(errc::invalid_argument, context + "the handle has " + std::to_string(text.size()) +
                                             " characters, a message takes " + std::to_string(max_message_text));
   }
   std::string bytes(message_magic);
@@ -57,77 +58,77 @@ inline std::string message_of(const std::string& text, const std::string& subjec
 }
 
 /// Bytes of the text that a message has, or announces.
-inline std::size_t text_bytes(std::string_view bytes, const std::string& subject) {
+inline std::size_t text_bytes(std::string_view bytes, Context context) {
   if (!message_magic.starts_with(bytes.substr(0, message_magic.size()))) {
-    throw Error(errc::invalid_handle, subject + "what came is no message of ndshm::send: it starts with " +
+    throw Error(errc::invalid_handle, context + "what came is no message of ndshm::send: it starts with " +
                                           in_quotes(bytes.substr(0, message_magic.size())));
   }
   if (bytes.size() < message_prefix_bytes) {
     throw Error(errc::invalid_handle,
-                subject + "the message ends after " + std::to_string(bytes.size()) + " bytes, before its length");
+                context + "the message ends after " + std::to_string(bytes.size()) + " bytes, before its length");
   }
   std::size_t length = 0;
   for (std::size_t i = message_prefix_bytes; i-- > message_magic.size();) {
     length = length * 256 + static_cast<unsigned char>(bytes[i]);
   }
   if (length > max_message_text) {
-    throw Error(errc::invalid_handle, subject + "the message announces a text of " + std::to_string(length) +
+    throw Error(errc::invalid_handle, context + "the message announces a text of " + std::to_string(length) +
                                           " bytes, a handle has at most " + std::to_string(max_message_text));
   }
   return length;
 }
 
 /// The text of the next message.
-inline std::string receive_text(os::Socket& socket, const std::string& subject) {
+inline std::string receive_text(os::Socket& socket, Context context) {
   std::string bytes =
       socket.receive(socket.is_stream() ? message_prefix_bytes : message_prefix_bytes + max_message_text + 1);
   if (bytes.empty() && socket.has_end()) {
-    throw Error(errc::not_found, subject + "the other side has closed the socket; there is no further message");
+    throw Error(errc::not_found, context + "the other side has closed the socket; there is no further message");
   }
-  const std::size_t length = text_bytes(bytes, subject);
+  const std::size_t length = text_bytes(bytes, context);
   if (socket.is_stream()) bytes += socket.receive(length);
   const std::size_t got = bytes.size() - message_prefix_bytes;
   if (got != length) {
-    throw Error(errc::invalid_handle, subject + "the message announces a text of " + std::to_string(length) +
+    throw Error(errc::invalid_handle, context + "the message announces a text of " + std::to_string(length) +
                                           " bytes and has " + (got > length ? "more" : std::to_string(got)));
   }
   return bytes.substr(message_prefix_bytes);
 }
 
 /// An anonymous array has to come with its descriptor, one with a name without any.
-inline void require_descriptors(const Handle& handle, const os::Socket& socket, const std::string& subject) {
+inline void require_descriptors(const Handle& handle, const os::Socket& socket, Context context) {
   if (socket.has_lost_descriptors()) {
-    throw Error(errc::system_error, subject + "this process could not be given all descriptors of the message",
+    throw Error(errc::system_error, context + "this process could not be given all descriptors of the message",
                 "raise the limit of open files (ulimit -n)");
   }
   const std::size_t expected = handle.name().empty() ? 1 : 0;
   if (socket.descriptors() != expected) {
-    throw Error(errc::invalid_handle, subject + "the message came with " + std::to_string(socket.descriptors()) +
+    throw Error(errc::invalid_handle, context + "the message came with " + std::to_string(socket.descriptors()) +
                                           " descriptors, its handle takes " + std::to_string(expected));
   }
   const Handle::Place& place = handle.place();
   if (expected == 1 && (place.pid || place.descriptor != 0)) {
-    throw Error(errc::invalid_handle, subject + "the handle does not call the descriptor of its message fd=0");
+    throw Error(errc::invalid_handle, context + "the handle does not call the descriptor of its message fd=0");
   }
 }
 
 /// The descriptor to send for an anonymous array: what the handle means, with no more access than it grants.
-inline os::Object object_to_send(const Handle& handle, const std::string& subject) {
+inline os::Object object_to_send(const Handle& handle, Context context) {
   const Handle::Place& place = handle.place();
   if (place.pid && *place.pid != os::process_id()) {
     throw Error(errc::invalid_argument,
-                subject + "the array is one of process " + std::to_string(*place.pid) + ", this is process " +
+                context + "the array is one of process " + std::to_string(*place.pid) + ", this is process " +
                     std::to_string(os::process_id()),
                 "attach it and send the handle of what you attached");
   }
   const Access access = handle.is_read_only() ? Access::read_only : Access::read_write;
-  os::Object object = Segment::open(std::nullopt, place.descriptor, access, subject);
-  if (uuid_of(describe(object, subject).control) != handle.uuid()) {
-    throw Error(errc::stale_handle, subject + "another segment has taken the place of the one that the handle means",
+  os::Object object = Segment::open(std::nullopt, place.descriptor, access, context);
+  if (uuid_of(describe(object, context).control) != handle.uuid()) {
+    throw Error(errc::stale_handle, context + "another segment has taken the place of the one that the handle means",
                 "keep the array until it is sent");
   }
   if (access == Access::read_only && object.is_writable()) {
-    throw Error(errc::unsupported, subject + "the portable path has no descriptor that cannot be written through",
+    throw Error(errc::unsupported, context + "the portable path has no descriptor that cannot be written through",
                 "give the array a name, or send a handle that grants writing");
   }
   return object;
@@ -147,11 +148,11 @@ inline os::Object object_to_send(const Handle& handle, const std::string& subjec
 /// of an anonymous array on the portable path, errc::invalid_argument for what is no connected Unix domain socket, or
 /// an array of another process. After an error in the middle of a message a stream is of no more use.
 inline void send(int socket, const Handle& handle, const TransferOptions& options = {}) {
-  const std::string subject = detail::subject("send", handle.name());
-  detail::os::Socket to(socket, options.timeout, subject);
-  if (!handle.name().empty()) return to.send(detail::message_of(handle.to_string(), subject), -1);
-  const detail::os::Object object = detail::object_to_send(handle, subject);
-  to.send(detail::message_of(handle.as_inherited(0).to_string(), subject), object.descriptor());
+  const detail::Context context("send", handle.name());
+  detail::os::Socket to(socket, options.timeout, context);
+  if (!handle.name().empty()) return to.send(detail::message_of(handle.to_string(), context), -1);
+  const detail::os::Object object = detail::object_to_send(handle, context);
+  to.send(detail::message_of(handle.as_inherited(0).to_string(), context), object.descriptor());
 }
 
 /// What a message brought, before anything is mapped: for a receiver that does not know the elements and dimensions in
@@ -166,8 +167,8 @@ class ReceivedHandle {
   SharedArray<T, N, L> attach(const AttachOptions& options = {}) const {
     if (!descriptor_) return ndshm::attach<T, N, L>(handle_, options);
     // Always by what came: the text alone could name any array, and a sender has no more rights than it gave away.
-    return detail::attach_by<T, N, L>(handle_, "attach: ", [&](const std::string& subject) {
-      return detail::Segment::attach(std::nullopt, descriptor_.get(), detail::access_for<T>, subject);
+    return detail::attach_by<T, N, L>(handle_, detail::Context("attach"), [&](detail::Context context) {
+      return detail::Segment::attach(std::nullopt, descriptor_.get(), detail::access_for<T>, context);
     });
   }
 
@@ -192,10 +193,10 @@ class ReceivedHandle {
 /// what is no connected Unix domain socket. No descriptor stays open after any of them. After errc::invalid_handle, and
 /// after a time-out in the middle of a message, close a stream: what comes next would not be understood.
 inline ReceivedHandle receive_handle(int socket, const TransferOptions& options = {}) {
-  const std::string subject = "receive: ";
-  detail::os::Socket from(socket, options.timeout, subject);
-  const Handle handle = Handle::parse(detail::receive_text(from, subject));
-  detail::require_descriptors(handle, from, subject);
+  const detail::Context context("receive");
+  detail::os::Socket from(socket, options.timeout, context);
+  const Handle handle = Handle::parse(detail::receive_text(from, context));
+  detail::require_descriptors(handle, from, context);
   if (!handle.name().empty()) return ReceivedHandle(handle);
   return {handle, from.take_descriptor()};
 }
@@ -209,4 +210,4 @@ SharedArray<T, N, L> receive(int socket, const TransferOptions& options = {},
   return receive_handle(socket, options).attach<T, N, L>(attach_options);
 }
 
-}  // namespace ndshm
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE

@@ -11,12 +11,13 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
-#include <ndshm/blocks.hpp>
-#include <ndshm/error.hpp>
+#include <ndshm/core/context.hpp>
+#include <ndshm/core/error.hpp>
 #include <ndshm/platform/platform.hpp>
-#include <ndshm/segment.hpp>
-#include <ndshm/spawn.hpp>
-#include <ndshm/task_board.hpp>
+#include <ndshm/pool/blocks.hpp>
+#include <ndshm/pool/task_board.hpp>
+#include <ndshm/process/spawn.hpp>
+#include <ndshm/segment/segment.hpp>
 #include <new>
 #include <optional>
 #include <string>
@@ -25,7 +26,7 @@
 #include <typeinfo>
 #include <utility>
 
-namespace ndshm {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
 /// What a worker of a pool knows of itself.
 struct Worker {
@@ -96,27 +97,28 @@ void run_task(TaskBoard& board, const TaskBoard::Claim& claim, Function& functio
   }
 }
 
-/// Does tasks until the board closes. `own` is this worker's bell, `owner` that of the pool.
+/// Does tasks until the board closes. `own` is this worker's event, `owner` that of the pool.
 template <class Job, class Result, class Function>
-void serve(TaskBoard& board, const Worker& worker, const os::Bell& own, const os::Bell& owner, Function& function) {
+void serve(TaskBoard& board, const Worker& worker, const os::WakeEvent& own, const os::WakeEvent& owner,
+           Function& function) {
   board.set_state(worker.index, WorkerState::awake);
-  owner.ring();  // it may be waited for
+  owner.notify();  // it may be waited for
   while (!board.is_closing()) {
     const auto claim = board.claim(worker.index);
     if (!claim) {
-      if (board.fall_asleep(worker.index)) os::listen(own);
+      if (board.fall_asleep(worker.index)) os::wait(own);
       board.set_state(worker.index, WorkerState::awake);
       continue;
     }
     if (board.wants_start_times()) board.started(worker.index, *claim, os::steady_ns());
-    bool ring = false;
+    bool notify = false;
     try {
       run_task<Job, Result>(board, *claim, function, worker);
-      ring = board.finish(worker.index, *claim, TaskState::done);
+      notify = board.finish(worker.index, *claim, TaskState::done);
     } catch (...) {
-      ring = board.finish(worker.index, *claim, TaskState::threw, text_of_current_exception());
+      notify = board.finish(worker.index, *claim, TaskState::threw, text_of_current_exception());
     }
-    if (ring) owner.ring();
+    if (notify) owner.notify();
   }
 }
 
@@ -142,7 +144,7 @@ using JobOf = typename FirstParameter<Function>::type;
 /// What a pool tells a worker that it spawns, besides four descriptors.
 struct Employment {
   // The places of the descriptors among the inherited ones.
-  enum { board, own_bell, owner_bell, owner_process, descriptors };
+  enum { board, own_event, owner_event, owner_process, descriptors };
   static constexpr const char* variable = "NDSHM_WORKER";
 
   Worker worker;
@@ -154,7 +156,7 @@ struct Employment {
   }
 
   /// Of this process. Throws errc::not_found when it is no worker.
-  static Employment of_this_process(const std::string& subject) {
+  static Employment of_this_process(Context context) {
     const char* const text = std::getenv(variable);
     const auto count = os::inherited_descriptors();
     std::array<std::uint64_t, 4> numbers{};
@@ -162,7 +164,7 @@ struct Employment {
     for (std::uint64_t& number : numbers) {
       const auto [end, error] = std::from_chars(at, at + std::strlen(at), number);
       if (error != std::errc{} || !count || *count < descriptors) {
-        throw Error(errc::not_found, subject + "this process was not started by a WorkerPool",
+        throw Error(errc::not_found, context + "this process was not started by a WorkerPool",
                     "start it with WorkerPool<Job, Result>(workers, WorkerProgram{path})");
       }
       at = end + (*end == ':' ? 1 : 0);
@@ -173,7 +175,7 @@ struct Employment {
 
 }  // namespace detail
 
-inline Worker this_worker() { return detail::Employment::of_this_process("this_worker: ").worker; }
+inline Worker this_worker() { return detail::Employment::of_this_process(detail::Context("this_worker")).worker; }
 
 /// For main() of a program that a WorkerPool starts: `return ndshm::work([&](Range rows) { … });`. Calls the function
 /// for each job that this worker is given, until the pool closes, and ends with the pool's process, whatever happens to
@@ -188,17 +190,17 @@ int work(Function function) {
   return run_main([&] {
     namespace os = detail::os;
     using detail::Employment;
-    const std::string subject = "work: ";
-    const Employment employment = Employment::of_this_process(subject);
-    os::end_with(os::inherited_descriptor(Employment::owner_process), employment.owner, subject);
+    const detail::Context context("work");
+    const Employment employment = Employment::of_this_process(context);
+    os::exit_with_parent(os::inherited_descriptor(Employment::owner_process), employment.owner, context);
     os::leave_interrupts_to_parent();
     const auto segment = detail::Segment::attach(std::nullopt, os::inherited_descriptor(Employment::board),
-                                                 detail::Access::read_write, subject);
+                                                 detail::Access::read_write, context);
     auto board = detail::TaskBoard::open(segment->data(), segment->data_bytes(), detail::task_types<Job, Result>());
-    const os::Bell own(os::inherited_descriptor(Employment::own_bell), -1);
-    const os::Bell owner(-1, os::inherited_descriptor(Employment::owner_bell));
+    const os::WakeEvent own(os::inherited_descriptor(Employment::own_event), -1);
+    const os::WakeEvent owner(-1, os::inherited_descriptor(Employment::owner_event));
     detail::serve<Job, Result>(board, employment.worker, own, owner, function);
   });
 }
 
-}  // namespace ndshm
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE

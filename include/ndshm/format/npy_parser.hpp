@@ -1,55 +1,30 @@
 // SPDX-License-Identifier: BSL-1.0
-// npy.hpp: the .npy header, bytes <-> geometry. No operating system and no xtensor in here.
-// The parser reads what NumPy writes (format versions 1.0 to 3.0), trusts nothing and allocates little: a header comes
-// from memory that another process may have filled with anything. The writer emits one canonical form. Source:
+// npy_parser.hpp: reads .npy headers, format versions 1.0 to 3.0. Trusts nothing and allocates little: a header comes
+// from memory that another process may have filled with anything. No operating system and no xtensor in here. Source:
 // https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 #pragma once
 
-#include <array>
-#include <bit>
 #include <charconv>
 #include <cstddef>
-#include <cstdint>
-#include <ndshm/error.hpp>
-#include <ndshm/extents.hpp>
+#include <initializer_list>
+#include <ndshm/core/context.hpp>
+#include <ndshm/core/error.hpp>
+#include <ndshm/core/extents.hpp>
+#include <ndshm/core/text.hpp>
+#include <ndshm/format/npy_header.hpp>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <utility>
 #include <vector>
 
-namespace ndshm::npy {
-
-/// What a .npy header says.
-struct Header {
-  std::string descr;           ///< element type as NumPy writes it, without quotes: `<f8` or `[('x', '<f4')]`
-  std::size_t itemsize = 0;    ///< bytes of one element
-  bool fortran_order = false;  ///< the first index varies fastest
-  detail::Shape shape;         ///< elements along each dimension; empty for a 0-d array
-};
-
-/// The most characters that NumPy reads as a header without being asked to trust the file.
-inline constexpr std::size_t max_text = 10'000;
-
-/// The bytes in front of which the length of a header is not known yet: magic, version, length.
-inline constexpr std::size_t preamble_bytes = 12;
-
-/// Deeper nesting of structs in structs than this is refused.
-inline constexpr int max_depth = 32;
-
-/// A descr and the size of what it describes.
-struct Type {
-  std::string descr;
-  std::size_t itemsize = 0;
-};
-
-}  // namespace ndshm::npy
-
-namespace ndshm::detail {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail {
 
 /// Reads the Python literal of a header. Every rule that is broken throws errc::invalid_header, its text starting with
-/// `subject`.
+/// `context`.
 class NpyParser {
  public:
-  NpyParser(std::string_view text, const std::string& subject) : text_(text), subject_(subject) {}
+  NpyParser(std::string_view text, Context context) : text_(text), context_(context) {}
 
   npy::Header header() {
     npy::Header result;
@@ -105,7 +80,7 @@ class NpyParser {
 
  private:
   [[noreturn]] void fail(const std::string& what) const {
-    throw Error(errc::invalid_header, subject_ + ".npy header: " + what);
+    throw Error(errc::invalid_header, context_ + ".npy header: " + what);
   }
 
   void skip_spaces() {
@@ -282,72 +257,28 @@ class NpyParser {
   }
 
   std::string_view text_;
-  const std::string& subject_;
+  Context context_;
 };
 
-}  // namespace ndshm::detail
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
 
-namespace ndshm::npy {
-
-/// Bytes of the whole header, told by its first `preamble_bytes` bytes.
-/// Throws errc::invalid_header when they are not the start of a .npy header. `subject` starts the message.
-inline std::size_t header_bytes(std::string_view preamble, const std::string& subject = {}) {
-  auto fail = [&](const char* what) { throw Error(errc::invalid_header, subject + ".npy header: " + what); };
-  constexpr std::string_view magic = "\x93NUMPY";
-  if (preamble.size() < preamble_bytes) fail("it is shorter than its own length field");
-  if (!preamble.starts_with(magic)) fail("the magic is missing");
-  const auto byte = [&](std::size_t i) { return std::size_t{static_cast<unsigned char>(preamble[i])}; };
-  const std::size_t major = byte(6);
-  if (major < 1 || major > 3 || byte(7) != 0) fail("its version is none of 1.0, 2.0 and 3.0");
-  const std::size_t fixed = major == 1 ? 10 : 12;
-  const std::size_t text =
-      major == 1 ? byte(8) | byte(9) << 8 : byte(8) | byte(9) << 8 | byte(10) << 16 | byte(11) << 24;
-  if (text > max_text) fail("it is longer than the 10,000 characters that NumPy reads");
-  if (text == 0) fail("it is empty");
-  return fixed + text;
-}
+namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::npy {
 
 /// Reads a whole header of exactly header_bytes() bytes. Throws errc::invalid_header, naming the rule that is broken.
-inline Header parse(std::string_view bytes, const std::string& subject = {}) {
-  const std::size_t total = header_bytes(bytes, subject);
-  auto fail = [&](const char* what) { throw Error(errc::invalid_header, subject + ".npy header: " + what); };
+inline Header parse(std::string_view bytes, Context context = {}) {
+  const std::size_t total = header_bytes(bytes, context);
+  auto fail = [&](const char* what) { throw Error(errc::invalid_header, context + ".npy header: " + what); };
   if (bytes.size() != total) fail("its length field and its length differ");
   if (bytes.back() != '\n') fail("it does not end in a newline");
   const std::size_t fixed = bytes[6] == 1 ? 10 : 12;
-  return detail::NpyParser(bytes.substr(fixed, total - fixed - 1), subject).header();
+  return NpyParser(bytes.substr(fixed, total - fixed - 1), context).header();
 }
 
 /// Reads one descr, plain types without quotes: `<f8`, `[('x', '<f4')]`. Throws errc::invalid_header.
-inline Type parse_descr(std::string_view descr, const std::string& subject = {}) {
+inline Type parse_descr(std::string_view descr, Context context = {}) {
   if (descr.size() > max_text)
-    throw Error(errc::invalid_header, subject + "the element type is longer than 10,000 characters");
-  return detail::NpyParser(descr, subject).whole_type();
+    throw Error(errc::invalid_header, context + "the element type is longer than 10,000 characters");
+  return NpyParser(descr, context).whole_type();
 }
 
-/// The canonical header: version 1.0, keys in NumPy's order, 128 bytes in all, or the next multiple of 64 that the
-/// readers of xtensor and cnpy take too (they read the low byte of the length as a signed number).
-/// Throws errc::invalid_header when the description of a struct is longer than NumPy reads.
-inline std::string format(const Header& header) {
-  constexpr std::size_t fixed = 10;
-  std::string bytes;
-  bytes.reserve(128);
-  bytes.append("\x93NUMPY\x01\x00\x00\x00", fixed);
-  const bool is_struct = header.descr.front() == '[';
-  bytes.append("{'descr': ").append(is_struct ? "" : "'").append(header.descr).append(is_struct ? "" : "'");
-  bytes.append(header.fortran_order ? ", 'fortran_order': True" : ", 'fortran_order': False").append(", 'shape': ");
-  detail::append_tuple(bytes, header.shape);
-  bytes.append(", }");
-  std::size_t total = 128;
-  while (total < bytes.size() + 1 || (total - fixed) % 256 >= 128) total += 64;
-  if (total - fixed > max_text) {
-    throw Error(errc::invalid_header,
-                ".npy header: it needs " + std::to_string(bytes.size()) + " bytes, NumPy reads at most 10,000",
-                "describe fewer members of the struct");
-  }
-  bytes[8] = static_cast<char>((total - fixed) % 256);
-  bytes[9] = static_cast<char>((total - fixed) / 256);
-  bytes.resize(total - 1, ' ');
-  return bytes += '\n';
-}
-
-}  // namespace ndshm::npy
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::npy

@@ -12,14 +12,15 @@
 #include <initializer_list>
 #include <iterator>
 #include <memory>
-#include <ndshm/blocks.hpp>
-#include <ndshm/error.hpp>
-#include <ndshm/handle.hpp>
-#include <ndshm/process.hpp>
-#include <ndshm/progress.hpp>
-#include <ndshm/spawn.hpp>
-#include <ndshm/supervisor.hpp>
-#include <ndshm/worker.hpp>
+#include <ndshm/core/context.hpp>
+#include <ndshm/core/error.hpp>
+#include <ndshm/format/handle.hpp>
+#include <ndshm/pool/blocks.hpp>
+#include <ndshm/pool/progress.hpp>
+#include <ndshm/pool/supervisor.hpp>
+#include <ndshm/pool/work.hpp>
+#include <ndshm/process/process.hpp>
+#include <ndshm/process/spawn.hpp>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -27,7 +28,7 @@
 #include <variant>
 #include <vector>
 
-namespace ndshm {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
 /// Of a pool.
 struct PoolOptions {
@@ -37,7 +38,7 @@ struct PoolOptions {
 
   /// Called once for each worker after `initialise`, but not in replacements; the pool's constructor waits until all
   /// are through. For filling an array by the workers that will use it: `worker.share(rows)` are this worker's own
-  /// indices. The pages of an array of reserve::lazy lie near the processor that touches them first; those of another
+  /// indices. The pages of an array of Reserve::lazy lie near the processor that touches them first; those of another
   /// one near the processor that created it.
   std::function<void(const Worker&)> first_touch = {};
 
@@ -281,19 +282,20 @@ class WorkerPool {
     static_assert(std::is_same_v<detail::TaskResult<Function, Job>, Result>,
                   "ndshm: the function does not take a Job and return a Result of this WorkerPool<Job, Result>");
     const bool waits = static_cast<bool>(options.first_touch);
-    supervisor_->open([supervisor = supervisor_.get(), mark = std::make_shared<detail::os::ParentMark>("WorkerPool: "),
+    supervisor_->open([supervisor = supervisor_.get(),
+                       watch = std::make_shared<detail::os::ParentWatch>(detail::Context("WorkerPool")),
                        function = std::move(function), options = std::move(options)](
-                          std::size_t index, bool is_replacement, const detail::os::Bell& own) mutable {
+                          std::size_t index, bool is_replacement, const detail::os::WakeEvent& own) mutable {
       const Worker worker{index, supervisor->worker_count(), is_replacement};
       const std::uint64_t parent = detail::os::process_id();
       return ndshm::fork(
           [&] {
-            mark->is_the_parents();
-            detail::os::end_with(mark->watched(), parent, "WorkerPool: ");
+            watch->close_in_child();
+            detail::os::exit_with_parent(watch->descriptor(), parent, detail::Context("WorkerPool"));
             detail::os::leave_interrupts_to_parent();
             if (options.initialise) options.initialise(worker);
             if (options.first_touch && !is_replacement) options.first_touch(worker);
-            detail::serve<Job, Result>(supervisor->board(), worker, own, supervisor->bell(), function);
+            detail::serve<Job, Result>(supervisor->board(), worker, own, supervisor->event(), function);
           },
           {.allow_threads = options.allow_threads});
     });
@@ -310,18 +312,19 @@ class WorkerPool {
       throw Error(errc::invalid_argument, "WorkerPool: a program cannot be given functions of this one",
                   "call them in its main(), before ndshm::work()");
     }
-    supervisor_->open([supervisor = supervisor_.get(), mark = std::make_shared<detail::os::ParentMark>("WorkerPool: "),
+    supervisor_->open([supervisor = supervisor_.get(),
+                       watch = std::make_shared<detail::os::ParentWatch>(detail::Context("WorkerPool")),
                        program = std::move(program)](std::size_t index, bool is_replacement,
-                                                     const detail::os::Bell& own) {
+                                                     const detail::os::WakeEvent& own) {
       using detail::Employment;
       const Employment employment{{index, supervisor->worker_count(), is_replacement}, detail::os::process_id()};
       std::vector<int> descriptors(Employment::descriptors);
       descriptors[Employment::board] = supervisor->segment().descriptor();
-      descriptors[Employment::own_bell] = own.listener();
-      descriptors[Employment::owner_bell] = supervisor->bell().ringer();
-      descriptors[Employment::owner_process] = mark->watched();
+      descriptors[Employment::own_event] = own.wait_descriptor();
+      descriptors[Employment::owner_event] = supervisor->event().notify_descriptor();
+      descriptors[Employment::owner_process] = watch->descriptor();
       return detail::spawn(program.path, program.arguments, program.handles, program.options,
-                           {std::move(descriptors), {{Employment::variable, employment.to_string()}}, mark->leash()});
+                           {std::move(descriptors), {{Employment::variable, employment.to_string()}}, watch->job()});
     });
   }
 
@@ -497,4 +500,4 @@ template <class Function>
 WorkerPool(std::size_t, Function, PoolOptions = {})
     -> WorkerPool<detail::JobOf<Function>, detail::TaskResult<Function, detail::JobOf<Function>>>;
 
-}  // namespace ndshm
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE

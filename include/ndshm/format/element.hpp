@@ -15,14 +15,15 @@
 #include <cstddef>
 #include <initializer_list>
 #include <limits>
-#include <ndshm/error.hpp>
+#include <ndshm/core/error.hpp>
+#include <ndshm/core/text.hpp>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
-namespace ndshm::detail {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail {
 
 // ---- scalars -------------------------------------------------------------------------------------------------------
 
@@ -210,9 +211,9 @@ inline std::string cpp_name(std::string_view descr) {
   return "T /* " + std::string(descr) + " */";
 }
 
-}  // namespace ndshm::detail
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
 
-namespace ndshm {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
 /// T may be the element type of a shared array: an arithmetic type of up to 8 bytes or long double, bool, std::byte, an
 /// enum, std::complex, _Float16 where the compiler has it, or a struct described with NDSHM_STRUCT.
@@ -221,7 +222,7 @@ concept Element = (detail::is_numpy_scalar<std::remove_cv_t<T>>() ||
                    detail::Described<std::remove_cv_t<T>>)&&std::is_trivially_copyable_v<std::remove_cv_t<T>> &&
                   !std::is_volatile_v<T>;
 
-}  // namespace ndshm
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
 
 #define NDSHM_DETAIL_FIELD(r, unused, member)                                             \
   ::ndshm::detail::make_field<decltype(ndshm_struct::member)>(BOOST_PP_STRINGIZE(member), \

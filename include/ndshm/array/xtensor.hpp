@@ -30,9 +30,9 @@
 #include <xtensor/xview.hpp>
 #endif
 
-namespace ndshm {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
 /// The order of the elements: layout::row_major (C), layout::column_major (Fortran), layout::dynamic (any strides).
 using layout = xt::layout_type;
 
-}  // namespace ndshm
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE

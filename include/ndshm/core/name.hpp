@@ -3,19 +3,20 @@
 #pragma once
 
 #include <cstddef>
-#include <ndshm/error.hpp>
+#include <ndshm/core/context.hpp>
+#include <ndshm/core/error.hpp>
 #include <string>
 #include <string_view>
 
-namespace ndshm::detail {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail {
 
 /// No system allows longer names than this: a file name of 255 bytes less the prefix of the library.
 inline constexpr std::size_t max_name_bytes_anywhere = 249;
 
-/// Throws errc::invalid_name. `subject` starts the message.
-inline void check_name(std::string_view name, std::size_t longest, const std::string& subject) {
+/// Throws errc::invalid_name. `context` starts the message.
+inline void check_name(std::string_view name, std::size_t longest, Context context) {
   const auto fail = [&](const std::string& why, std::string_view remedy = {}) {
-    throw Error(errc::invalid_name, subject + why, remedy);
+    throw Error(errc::invalid_name, context + why, remedy);
   };
   if (name.empty()) fail("the name is empty", "leave it away for an anonymous array");
   if (name.find('/') != std::string_view::npos) fail("the name has a '/' in it", "write \"weights\", not \"/weights\"");
@@ -28,4 +29,4 @@ inline void check_name(std::string_view name, std::size_t longest, const std::st
   }
 }
 
-}  // namespace ndshm::detail
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail

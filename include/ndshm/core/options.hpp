@@ -4,52 +4,53 @@
 #pragma once
 
 #include <chrono>
+#include <ndshm/core/config.hpp>
 #include <optional>
 
-namespace ndshm {
+namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
 /// How long a named segment lives.
-enum class lifetime {
+enum class Lifetime {
   shared,     ///< until the last process lets go of it, however that process ends
   persistent  ///< until ndshm::remove(name); reboots and systemd's RemoveIPC end it too
 };
 
 /// When the memory is taken. Lazy is for sparse arrays, and for large ones that many workers fill.
-enum class reserve {
+enum class Reserve {
   eager,  ///< by create(), which fails where there is not enough; mapped too, so that filling it meets no page faults
   lazy    ///< page by page, on first touch; a full /dev/shm is a SIGBUS at the touch
 };
 
 /// Whether huge pages are used where the system has them switched on for shared memory.
-enum class huge_pages { advise, never };
+enum class HugePages { advise, never };
 
 /// Whose segments are attached.
-enum class owner {
+enum class Owner {
   me,     ///< only those that this user created
   anyone  ///< those of other users too, as far as their mode lets this user in: such a user can change or cut the data
 };
 
 /// Who finds the name of a segment. It makes a difference on Windows alone: other systems show it to the whole machine.
-enum class scope {
+enum class Scope {
   session,  ///< the processes of one log-in session (`Local\`)
   machine   ///< every session (`Global\`); to create it takes the privilege of a service or an administrator
 };
 
 /// For create().
 struct CreateOptions {
-  ndshm::lifetime lifetime = ndshm::lifetime::shared;  ///< of a named array
-  ndshm::reserve reserve = ndshm::reserve::eager;
-  ndshm::huge_pages huge_pages = ndshm::huge_pages::advise;
+  ndshm::Lifetime lifetime = ndshm::Lifetime::shared;  ///< of a named array
+  ndshm::Reserve reserve = ndshm::Reserve::eager;
+  ndshm::HugePages huge_pages = ndshm::HugePages::advise;
   unsigned mode = 0600;  ///< permission bits; at least 0600, at most 0666; the umask plays no part
-  ndshm::scope scope = ndshm::scope::session;
+  ndshm::Scope scope = ndshm::Scope::session;
 };
 
 /// For attach().
 struct AttachOptions {
   /// How long to wait for a name that is still to come; none: not at all. Zero and less: not at all either.
   std::chrono::nanoseconds timeout{0};
-  ndshm::owner owner = ndshm::owner::me;
-  ndshm::scope scope = ndshm::scope::session;  ///< where to look; create_or_attach looks where it would create
+  ndshm::Owner owner = ndshm::Owner::me;
+  ndshm::Scope scope = ndshm::Scope::session;  ///< where to look; create_or_attach looks where it would create
 };
 
-}  // namespace ndshm
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
