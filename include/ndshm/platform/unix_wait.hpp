@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's, for ::kill and the masks
+#include <sys/ioctl.h>
 #if defined(__linux__) && !defined(NDSHM_PORTABLE_POSIX)
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -68,6 +69,12 @@ class WakeEvent {
 
 /// Whether that stream is shown to somebody.
 inline bool is_terminal(std::FILE* stream) { return ::isatty(::fileno(stream)) == 1; }
+
+/// How many columns that terminal has just now; 0 where the system does not know.
+inline std::size_t terminal_width(std::FILE* stream) {
+  winsize size{};
+  return ::ioctl(::fileno(stream), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
 
 /// Sleeps until one of the descriptors has something to read, a signal was handled, or the limit (none: for ever) is
 /// over. Then `ready[i]` tells of descriptors[i]; negative ones are left out.

@@ -43,6 +43,14 @@ class WakeEvent {
 /// Whether that stream is shown to somebody.
 inline bool is_terminal(std::FILE* stream) { return ::_isatty(::_fileno(stream)) != 0; }
 
+/// How many columns that terminal has just now; 0 where the system does not know.
+inline std::size_t terminal_width(std::FILE* stream) {
+  const auto console = reinterpret_cast<HANDLE>(::_get_osfhandle(::_fileno(stream)));  // NOLINT: an intptr_t
+  CONSOLE_SCREEN_BUFFER_INFO info{};
+  if (::GetConsoleScreenBufferInfo(console, &info) == 0) return 0;
+  return static_cast<std::size_t>(info.srWindow.Right - info.srWindow.Left + 1);
+}
+
 namespace windows_only {
 
 /// Sets an event when a handle is signalled: for what does not fit into one call of WaitForMultipleObjects.
