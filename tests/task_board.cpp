@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "board_memory.hpp"
 #include "catch.hpp"
 
 #include <ndshm/pool/task_board.hpp>
@@ -24,49 +25,27 @@ using ndshm::detail::WorkerState;
 
 namespace {
 
-constexpr TaskTypes types{sizeof(std::uint64_t), sizeof(std::uint64_t), 1};
-
-/// The memory of a board, zeroed and aligned as a shared segment is.
-class Memory {
- public:
-  Memory(std::size_t workers, std::size_t cells)
-      : bytes_(TaskBoard::bytes_for(types, workers, cells)), room_(bytes_ + 64), start_(room_.data()) {
-    std::size_t room = room_.size();
-    std::align(64, bytes_, start_, room);
-  }
-  std::byte* data() { return static_cast<std::byte*>(start_); }
-  std::size_t size() const { return bytes_; }
-
- private:
-  std::size_t bytes_;
-  std::vector<std::byte> room_;
-  void* start_;
-};
-
-std::uint64_t number_in(const std::byte* at) {
-  std::uint64_t value = 0;
-  std::memcpy(&value, at, sizeof value);
-  return value;
-}
+constexpr TaskTypes types = board_types;
+using Memory = BoardMemory;
 
 }  // namespace
 
-TEST_CASE("while the board is held nobody claims anything, whatever is published") {
+TEST_CASE("while the board is paused nobody claims anything, whatever is published") {
   Memory memory(1, 8);
   TaskBoard board = TaskBoard::make(memory.data(), types, 1, 8);
   board.post(0);
   board.publish();
-  board.hold();
+  board.pause();
   CHECK_FALSE(board.claim(0));
   board.post(1);
   board.publish();  // by an owner that does not know of it yet
   CHECK_FALSE(board.claim(0));
   CHECK(board.fall_asleep(0));
-  const auto seen = board.holds();
-  board.hold();
-  board.release(seen);
-  CHECK_FALSE(board.claim(0));  // the second one holds it
-  board.release(board.holds());
+  const auto seen = board.pauses();
+  board.pause();
+  board.resume(seen);
+  CHECK_FALSE(board.claim(0));  // by the second pause
+  board.resume(board.pauses());
   CHECK_FALSE(board.fall_asleep(0));
   CHECK(board.claim(0)->cell == 0);
   CHECK(board.claim(0)->cell == 1);
@@ -92,8 +71,8 @@ TEST_CASE("a claim is known until it is finished, whoever claims next") {
   CHECK_FALSE(board.running(0));
   CHECK(board.task_state(5) == TaskState::done);
   CHECK(board.worker_of(5) == 0);
-  CHECK(board.bury(1) == second->number);
-  CHECK_FALSE(board.bury(1));
+  CHECK(board.on_exit(1) == second->number);
+  CHECK_FALSE(board.on_exit(1));
   CHECK_FALSE(board.running(1));
   const auto third = board.claim(1);  // the replacement
   REQUIRE(third);
@@ -114,11 +93,11 @@ TEST_CASE("a helper that comes late does not undo what it did not see") {
   shown = &board;
   const auto first = board.claim(0);
   REQUIRE(first);
-  // While worker 1 is about to write down the first claim, worker 0 goes on to the second, and worker 2 to the third.
+  // While worker 1 is about to record the first claim, worker 0 goes on to the second, and worker 2 to the third.
   ndshm::detail::crash_point_hook = [](const char* where) {
     const std::string_view at = where;
     if (at == "claim: before") seen = shown->running(0);
-    if (at != "claim: looked") return;
+    if (at != "claim: read") return;
     ndshm::detail::crash_point_hook = nullptr;
     shown->finish(0, {1, 0}, TaskState::done);
     shown->claim(0);
@@ -160,7 +139,7 @@ TEST_CASE("an error text is cut where its room ends") {
   CHECK(board.error(1) == std::string(TaskBoard::error_bytes - 1, 'x'));
 }
 
-TEST_CASE("the owner is rung once, when as many are finished as it asked for") {
+TEST_CASE("the owner is woken once, when as many are finished as it asked for") {
   Memory memory(1, 4);
   TaskBoard board = TaskBoard::make(memory.data(), types, 1, 4);
   for (std::size_t cell = 0; cell < 4; ++cell) board.post(cell);
@@ -177,8 +156,8 @@ TEST_CASE("a worker does not fall asleep over a task, nor when the board closes"
   Memory memory(1, 2);
   TaskBoard board = TaskBoard::make(memory.data(), types, 1, 2);
   CHECK(board.fall_asleep(0));
-  CHECK(board.rouse(0));
-  CHECK_FALSE(board.rouse(0));
+  CHECK(board.mark_notified(0));
+  CHECK_FALSE(board.mark_notified(0));
   CHECK(board.state(0) == WorkerState::notified);
   board.post(0);
   board.publish();
@@ -255,7 +234,7 @@ TEST_CASE("threads that die with tasks in their hands lose no task and do none t
       if (!is_dead[i]) continue;
       threads[i].join();
       ++deaths;
-      if (const auto task = board.bury(i)) {
+      if (const auto task = board.on_exit(i)) {
         for (std::size_t cell = 0; cell < cells; ++cell) {
           if (number[cell] != *task) continue;
           REQUIRE(lost.insert(number_in(board.job(cell))).second);

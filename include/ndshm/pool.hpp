@@ -3,6 +3,10 @@
 #pragma once
 
 #include <ndshm/pool/blocks.hpp>
+#include <ndshm/pool/options.hpp>
+#include <ndshm/pool/pending_task.hpp>
 #include <ndshm/pool/progress.hpp>
+#include <ndshm/pool/report.hpp>
 #include <ndshm/pool/work.hpp>
+#include <ndshm/pool/worker.hpp>
 #include <ndshm/pool/worker_pool.hpp>

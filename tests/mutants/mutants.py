@@ -34,6 +34,8 @@ WORKERS = ("pool_torture", "workers", "5000", "5")
 OWNERS = ("pool_torture", "owners", "200", "5")
 POOL_STEPS = ("pool_torture", "steps")
 POOL = ("worker_pool",)
+QUEUE = ("task_queue",)
+LIMITS = ("time_limits",)
 
 UPGRADE_AT_DETACH = [
     (LINUX, "if (named) fd_.close();", "(void)named;"),
@@ -382,8 +384,8 @@ MUTANTS = [
            [(WINDOWS_WAIT, " | JOB_OBJECT_LIMIT_SILENT_BREAKAWAY_OK", "")], windows=True),
 
     # ---- pools ----------------------------------------------------------------------------------------------------
-    Mutant("a claim is not written down by who claims next", WORKERS, [
-        ("pool/task_board.hpp", "      write_down(next);\n      NDSHM_CRASH_POINT", "      NDSHM_CRASH_POINT")]),
+    Mutant("a claim is not recorded by who claims next", WORKERS, [
+        ("pool/task_board.hpp", "      record_claim(next);\n      NDSHM_CRASH_POINT", "      NDSHM_CRASH_POINT")]),
     Mutant("the word of the last claim is not asked about the dead", POOL_STEPS, [
         ("pool/task_board.hpp", "if ((next & worker_mask) == worker + 1) claimed", "if (false) claimed")]),
     Mutant("a helper that comes late overwrites a claim", ("task_board",), [
@@ -392,39 +394,95 @@ MUTANTS = [
     Mutant("the slot of a dead worker keeps its claim", ("task_board",), [
         ("pool/task_board.hpp", "      slots_[worker].finished = *lost;\n", "")]),
     Mutant("a worker falls asleep without a second look", ("task_board",), [
-        ("pool/task_board.hpp", "    if ((!has_unclaimed() || is_held()) && !is_closing()) return true;", "    return true;")]),
+        ("pool/task_board.hpp", "    if ((!has_unclaimed() || is_paused()) && !is_closing()) return true;", "    return true;")]),
     Mutant("what is published ends a cancel", ("task_board",), [
-        ("pool/task_board.hpp", "header_->limit.load() || is_held()) return std::nullopt;", "header_->limit.load()) return std::nullopt;")]),
-    Mutant("a worker does not sleep while a cancel holds it", ("task_board",), [
-        ("pool/task_board.hpp", "(!has_unclaimed() || is_held())", "!has_unclaimed()")]),
+        ("pool/task_board.hpp", "header_->limit.load() || is_paused()) return std::nullopt;", "header_->limit.load()) return std::nullopt;")]),
+    Mutant("a worker does not sleep while the board is paused", ("task_board",), [
+        ("pool/task_board.hpp", "(!has_unclaimed() || is_paused())", "!has_unclaimed()")]),
     Mutant("a cancel ends those that came after it", ("task_board",), [
-        ("pool/task_board.hpp", "header_->released = holds;", "header_->released = header_->holds.load();")]),
+        ("pool/task_board.hpp", "header_->resumed = pauses;", "header_->resumed = header_->pauses.load();")]),
     Mutant("the owner falls asleep without a second look", ("task_board",), [
         ("pool/task_board.hpp", "if (finished() < count) return true;", "return true;")]),
     Mutant("a worker cancels its owner's tasks", POOL, [
-        ("pool/supervisor.hpp", "    if (os::process_id() != process_) return;\n    board_->hold();", "    board_->hold();")]),
+        ("pool/supervisor.hpp", "    if (os::process_id() != process_) return;\n    board_.pause();", "    board_.pause();")]),
     Mutant("what is done when the pool closes is lost", POOL, [
-        ("pool/supervisor.hpp", "    collect();\n    for (std::size_t i = 0; i < workers_.size(); ++i) {\n      const std::uint64_t pid", "    for (std::size_t i = 0; i < workers_.size(); ++i) {\n      const std::uint64_t pid")]),
+        ("pool/supervisor.hpp", "    workers_.retire(std::chrono::seconds(1));\n    queue_.collect();\n",
+         "    workers_.retire(std::chrono::seconds(1));\n")]),
     Mutant("a worker may take for ever to get ready", POOL, [
-        ("pool/supervisor.hpp", "if (elapsed(worker.started_at, now) <= start_timeout_) continue;", "continue;")]),
-    Mutant("cancel lets the workers go on claiming", POOL, [("pool/supervisor.hpp", "    board_->hold();\n", "")]),
+        ("pool/time_limits.hpp", "if (is_starting && elapsed", "if (false && elapsed")]),
+    Mutant("cancel lets the workers go on claiming", POOL, [("pool/supervisor.hpp", "    board_.pause();\n", "")]),
     Mutant("a task that was done before its worker died is lost", POOL_STEPS, [
-        ("pool/supervisor.hpp", "    collect();  // what it has done, also if it died right after that\n", "")]),
+        ("pool/supervisor.hpp", "    queue_.collect();  // what they have done, also if they died right after that\n", "")]),
     Mutant("dead workers are not replaced", POOL, [
-        ("pool/supervisor.hpp", "    if (lost) lose(*lost, index, status);\n    replace(index);",
-         "    if (lost) lose(*lost, index, status);")]),
+        ("pool/supervisor.hpp", "    if (lost) on_lost(*lost, exit);\n    restart(exit.worker);",
+         "    if (lost) on_lost(*lost, exit);")]),
     Mutant("a worker that cannot start is replaced for ever", POOL, [
         ("pool/supervisor.hpp", "static constexpr std::size_t max_failed_starts = 3;",
          "static constexpr std::size_t max_failed_starts = SIZE_MAX;")]),
-    Mutant("idempotent tasks are given out for ever", POOL, [
-        ("pool/supervisor.hpp", "cell.attempt < cell.sink->attempts", "cell.sink->attempts > 1")]),
+    Mutant("idempotent tasks are given out for ever", ("task_queue",), [
+        ("pool/task_queue.hpp", "cell.attempt >= cell.sink->attempts", "cell.sink->attempts == 1")]),
     Mutant("a stopped worker that has reported is not found", POOL_STEPS, [
-        ("pool/supervisor.hpp", "if (!position) return otherwise;", "if (!position) return std::chrono::nanoseconds::max();")]),
+        ("pool/time_limits.hpp", "if (!limit) return shortest;", "if (!limit) return Duration::max();")]),
     Mutant("stopped workers without a task are not found", POOL, [
-        ("pool/supervisor.hpp", "    } else if (state == WorkerState::sleeping || !board_->has_unclaimed()) {",
+        ("pool/time_limits.hpp", "    } else if (worker.state == WorkerState::sleeping || !pool.has_unclaimed) {",
          "    } else {")]),
     Mutant("an idle pool kills nobody and waits for ever at its end", POOL, [
-        ("pool/supervisor.hpp", "          worker.process.kill();\n          worker.process.wait();", "          worker.process.wait();")]),
+        ("pool/workers.hpp", "          worker.process.kill();\n          worker.process.wait();", "          worker.process.wait();")]),
+    Mutant("the dead are dealt with one by one, and the last one takes the others' tasks with it", POOL, [
+        ("pool/supervisor.hpp", "    for (const WorkerExit& exit : exits) on_exit(exit);\n    if (workers_.count_alive() == 0) give_up();",
+         "    for (const WorkerExit& exit : exits) { on_exit(exit); if (workers_.count_alive() == 0) give_up(); }")]),
+    # The queue and the time limits, without a process.
+    Mutant("a task that is withdrawn is told twice", QUEUE, [
+        ("pool/task_queue.hpp", "        const Cell withdrawn = dequeue(i);", "        const Cell withdrawn = cell; ++i;")]),
+    Mutant("tasks of others are lost with a run that is abandoned", QUEUE, [
+        ("pool/task_queue.hpp", "        enqueue(outstanding_[i++]);", "        ++i;")]),
+    Mutant("who is gone is told what becomes of its tasks", QUEUE, [
+        ("pool/task_queue.hpp", "      if (is_its(cell)) cell.sink.reset();", "")]),
+    Mutant("a task is done again for nobody", QUEUE, [
+        ("pool/task_queue.hpp", "if (!cell.sink || cell.attempt >= cell.sink->attempts) return false;",
+         "if (cell.sink && cell.attempt >= cell.sink->attempts) return false;")]),
+    Mutant("a task that was given out again wakes nobody", QUEUE, [
+        ("pool/task_queue.hpp", "    ++unpublished_;\n", "    if (unpublished_ == 0 && cells_[at].attempt == 1) ++unpublished_;\n")]),
+    Mutant("publish wakes one worker for many tasks", QUEUE, [
+        ("pool/task_queue.hpp", "return std::exchange(unpublished_, 0);", "return std::exchange(unpublished_, 0) != 0 ? 1 : 0;")]),
+    Mutant("what was done before no worker was left is reported as failed", QUEUE, [
+        ("pool/task_queue.hpp", "    collect();\n    while (!outstanding_.empty()) fail_at", "    while (!outstanding_.empty()) fail_at")]),
+    Mutant("what no worker is left for can still be claimed", QUEUE, [
+        ("pool/task_queue.hpp", "    board_.withdraw();\n    unpublished_ = 0;\n    collect();", "    collect();")]),
+    Mutant("a pause is never over", QUEUE, [("pool/task_queue.hpp", "    board_.resume(pauses);\n", "")]),
+    Mutant("start times are asked for without end", QUEUE, [
+        ("pool/task_queue.hpp", "--timed_ == 0) board_.want_start_times(false);", "--timed_ == 0) {}")]),
+    Mutant("the last time limit counts, not the shortest", QUEUE, [
+        ("pool/task_queue.hpp", "(!shortest || timeout < *shortest)", "true")]),
+    Mutant("a failure names the process that came after", QUEUE, [
+        ("pool/task_queue.hpp", "    failure.pid = pids_[failure.worker];\n", "")]),
+    Mutant("all tasks have the limit of the shortest", LIMITS, [
+        ("pool/time_limits.hpp", "    return *limit > Duration(0) ? *limit : Duration::max();", "    return shortest;")]),
+    Mutant("a task without a limit is late at once", LIMITS, [
+        ("pool/time_limits.hpp", "*limit > Duration(0) ? *limit : Duration::max()", "*limit")]),
+    Mutant("a stopped worker that has reported is never late", LIMITS, [
+        ("pool/time_limits.hpp", "if (!limit) return shortest;", "if (!limit) return Duration::max();")]),
+    Mutant("an idle worker is late", LIMITS, [
+        ("pool/time_limits.hpp", "    } else if (worker.state == WorkerState::sleeping || !pool.has_unclaimed) {",
+         "    } else if (!pool.has_unclaimed) {")]),
+    Mutant("a worker without work is late", LIMITS, [
+        ("pool/time_limits.hpp", "    } else if (worker.state == WorkerState::sleeping || !pool.has_unclaimed) {",
+         "    } else if (worker.state == WorkerState::sleeping) {")]),
+    Mutant("an hour of idleness counts for the next task", LIMITS, [
+        ("pool/time_limits.hpp", "      watched = {};\n      return std::nullopt;", "      return std::nullopt;")]),
+    Mutant("a worker that goes on is late all the same", LIMITS, [
+        ("pool/time_limits.hpp", "if (watched.since == 0 || watched.at != at) watched", "if (watched.since == 0) watched")]),
+    Mutant("what was forgotten counts", LIMITS, [
+        ("pool/time_limits.hpp", "  void forget() { std::fill(watched_.begin(), watched_.end(), Watched()); }", "  void forget() {}")]),
+    Mutant("the limit of tasks ends workers that are getting ready", LIMITS, [
+        ("pool/time_limits.hpp", "is_starting ? LateWorker::At::stopped : LateWorker::At::task_or_idle", "LateWorker::At::task_or_idle")]),
+    Mutant("who is not woken for a stopped one sleeps on", LIMITS, [
+        ("pool/time_limits.hpp", "    if (should_wake_another(pool)) next = wake_interval;\n", "")]),
+    Mutant("a worker that gets ready is not looked at", LIMITS, [
+        ("pool/time_limits.hpp", "        next = shorter(next, left_of(start_timeout_, worker.process_start, pool.now));\n", "")]),
+    Mutant("limits of years overflow", LIMITS, [
+        ("pool/time_limits.hpp", "std::min<Duration>(limit - passed, std::chrono::hours(1)) + std::chrono::milliseconds(1)",
+         "Duration(static_cast<std::int64_t>(static_cast<std::uint64_t>((limit - passed).count()) + 1'000'000))")]),
     Mutant("workers outlive their owner", OWNERS, [(UNIX_WAIT, "  ::kill(::getpid(), SIGKILL);\n  return nullptr;", "  return nullptr;")]),
     Mutant("stopped workers outlive their owner", POOL, [(UNIX_WAIT, "  ::prctl(PR_SET_PDEATHSIG, SIGCONT);\n", "")]),
     Mutant("an interrupt ends the workers", POOL, [(UNIX_WAIT, "::signal(SIGINT, SIG_IGN);", "")]),

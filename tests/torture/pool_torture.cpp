@@ -178,7 +178,7 @@ int torture_steps() {
   static const char* step = nullptr;
   static int signal = 0;
   int count = 0;
-  for (const Step at : {Step{"claim: before", false}, Step{"claim: taken", true}, Step{"claim: written", true},
+  for (const Step at : {Step{"claim: before", false}, Step{"claim: made", true}, Step{"claim: recorded", true},
                         Step{"finish: reported", false}, Step{"finish: finished", false}}) {
     for (const int what : {SIGKILL, SIGSTOP}) {
       for (const std::size_t workers : {1U, 3U}) {

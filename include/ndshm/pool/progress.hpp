@@ -1,70 +1,134 @@
 // SPDX-License-Identifier: BSL-1.0
-// progress.hpp: how far a run of a worker pool is, and a bar that shows it on a terminal. Includes the standard library
-// and platform/, no xtensor.
+// progress.hpp: a bar that shows on a terminal how far a run of a worker pool is, and lines where there is none.
+// Includes progress_line.hpp and platform/, no xtensor.
+//
+// Workers are other processes that print to the same terminal without asking. The bar therefore stands one line below
+// the cursor, which stays where it was: what is printed next goes above the bar. Each time it is drawn, everything
+// below the cursor is erased first. Sequences: ECMA-48 (ED, IND, CUU, CUD) and DEC's save and restore of the cursor.
 #pragma once
 
-#include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
-#include <functional>
-#include <ndshm/core/error.hpp>
+#include <cstdlib>
+#include <memory>
+#include <ndshm/core/config.hpp>
 #include <ndshm/platform/platform.hpp>
-#include <optional>
+#include <ndshm/pool/progress_line.hpp>
+#include <ndshm/pool/progress_state.hpp>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
-/// How far a run is.
-struct Progress {
-  std::size_t done = 0;                 ///< tasks
-  std::size_t failed = 0;               ///< tasks
-  std::optional<std::size_t> total;     ///< tasks; none where the jobs cannot be counted beforehand
-  std::chrono::nanoseconds elapsed{0};  ///< since the run began
-  bool is_over = false;                 ///< the last call of this run
-
-  /// Between 0 and 1; 0 without a total.
-  double fraction() const {
-    if (!total) return 0;
-    return *total == 0 ? 1 : static_cast<double>(done + failed) / static_cast<double>(*total);
-  }
+/// For progress_bar().
+struct ProgressBarOptions {
+  std::string title{};         ///< UTF-8
+  std::FILE* stream = stderr;  ///< where it is shown
+  /// Where the stream is no terminal (or TERM is dumb): a line for each 10 % of the tasks, or each minute where that
+  /// comes first, and one at the end. false: nothing.
+  bool lines_without_terminal = true;
 };
-
-/// Called in the thread that runs the tasks, at most about ten times a second, and once at the end.
-using ProgressCallback = std::function<void(const Progress&)>;
 
 namespace detail {
 
-/// `rows [==========          ]  50%  1000/2000  3 failed  12 s`
-inline std::string progress_line(const std::string& title, const Progress& progress) {
-  constexpr std::size_t width = 30;
-  const std::size_t over = progress.done + progress.failed;
-  std::string line = title.empty() ? "" : title + " ";
-  if (progress.total) {
-    const auto full = std::min(width, static_cast<std::size_t>(progress.fraction() * static_cast<double>(width)));
-    const auto percent = static_cast<int>(progress.fraction() * 100);
-    line += "[" + std::string(full, '=') + std::string(width - full, ' ') + "] ";
-    line += std::string(percent < 10 ? 2 : percent < 100 ? 1 : 0, ' ') + std::to_string(percent) + "%  ";
+/// Shows one run after the other; not copied, because it knows what is on the terminal.
+class ProgressBar {
+ public:
+  explicit ProgressBar(ProgressBarOptions options)
+      : stream_(options.stream),
+        title_(printable(options.title)),
+        prints_lines_(options.lines_without_terminal),
+        is_terminal_(os::is_terminal(options.stream) && !is_dumb()),
+        process_(os::process_id()) {}
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+  /// A bar whose run was left by an exception is erased.
+  ~ProgressBar() {
+    if (is_drawn_ && os::process_id() == process_) write("\033[J");
   }
-  line += std::to_string(over);
-  if (progress.total) line += "/" + std::to_string(*progress.total);
-  if (progress.failed > 0) line += "  " + std::to_string(progress.failed) + " failed";
-  return line + "  " + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(progress.elapsed).count()) +
-         " s";
-}
+
+  void show(const Progress& progress) {
+    if (is_terminal_) {
+      draw(progress);
+    } else if (prints_lines_) {
+      print(progress);
+    }
+  }
+
+ private:
+  static bool is_dumb() {
+    const char* const terminal = std::getenv("TERM");
+    return terminal != nullptr && std::string_view(terminal) == "dumb";
+  }
+
+  /// Asked each time, because a terminal can be resized.
+  std::size_t width() const {
+    if (const std::size_t columns = os::terminal_width(stream_); columns > 0) return columns;
+    const char* const text = std::getenv("COLUMNS");
+    const std::string_view digits = text == nullptr ? "" : text;
+    std::size_t columns = 0;
+    std::from_chars(digits.data(), digits.data() + digits.size(), columns);
+    return columns > 0 ? columns : 80;
+  }
+
+  void draw(const Progress& progress) {
+    const std::size_t columns = width();
+    // The last column stays free: some terminals go on to the next line when it is written to.
+    const std::string line = progress_line(title_, progress, columns - 1);
+    is_drawn_ = !progress.is_over;
+    if (progress.is_over) {
+      // At the start of a line: so many blanks run into the next one unless the cursor is at the start already.
+      return write(std::string(columns - 1, ' ') + "\r\033[J" + line + "\n");
+    }
+    // Erase what is below the cursor; make room for one more line; and there, with the cursor saved, draw.
+    write("\033[J\033D\033[A\0337\033[B\r" + line + "\0338");
+  }
+
+  void print(const Progress& progress) {
+    const auto tenth = static_cast<int>(progress.fraction() * 10);
+    if (!progress.is_over && tenth <= last_tenth_ && progress.elapsed - last_printed_ < std::chrono::minutes(1)) return;
+    last_tenth_ = progress.is_over ? 0 : tenth;
+    last_printed_ = progress.is_over ? std::chrono::nanoseconds(0) : progress.elapsed;
+    write(plain_progress_line(title_, progress) + "\n");
+  }
+
+  /// All at once, so that nothing of another process comes in between.
+  void write(const std::string& text) const {
+    std::fwrite(text.data(), 1, text.size(), stream_);
+    std::fflush(stream_);
+  }
+
+  std::FILE* stream_;
+  std::string title_;
+  bool prints_lines_;
+  bool is_terminal_;
+  std::uint64_t process_;
+  bool is_drawn_ = false;
+  int last_tenth_ = 0;
+  std::chrono::nanoseconds last_printed_{0};
+};
 
 }  // namespace detail
 
-/// A callback that keeps one line on the terminal up to date: RunOptions{.progress = progress_bar("rows")}. Writes to
-/// standard error, and nothing at all where that is no terminal.
-inline ProgressCallback progress_bar(std::string title = {}) {
-  if (!detail::os::is_terminal(stderr)) return [](const Progress&) {};
-  return [title = std::move(title)](const Progress& progress) {
-    // To the start of the line, and its rest cleared.
-    std::fprintf(stderr, "\r%s\033[K%s", detail::progress_line(title, progress).c_str(), progress.is_over ? "\n" : "");
-    std::fflush(stderr);
+/// Returns a callback that shows how far a run is: RunOptions{.progress = progress_bar({.title = "rows"})}. On a
+/// terminal it is a bar as wide as that, with the tasks that are over, those that failed, the rate and the remaining
+/// time, drawn about ten times a second and left behind at the end. Lines that workers print stand above it; of a line
+/// that is not the first one between two draws, what is shorter than the bar may have the bar's rest behind it. Where
+/// there is no terminal it prints lines, see ProgressBarOptions. Used for several runs, one after the other, it begins
+/// anew with each. The stream has to outlive it. Throws: nothing of its own.
+inline ProgressCallback progress_bar(ProgressBarOptions options) {
+  return [bar = std::make_shared<detail::ProgressBar>(std::move(options))](const Progress& progress) {
+    bar->show(progress);
   };
+}
+
+/// Does the same, on standard error: progress_bar("rows").
+inline ProgressCallback progress_bar(std::string title = {}) {
+  return progress_bar(ProgressBarOptions{.title = std::move(title)});
 }
 
 }  // namespace ndshm::inline NDSHM_ABI_NAMESPACE

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 // task_board.hpp: how tasks are handed out to workers that may be killed between any two instructions. The state lies
 // in shared memory and is changed by atomic operations alone: there is no lock that a dead worker could keep, and no
-// moment at which nobody could tell what a dead worker was doing. Includes the standard library and error.hpp; no
-// operating system, so that threads can stand in for processes in its tests.
+// moment at which nobody could tell what a dead worker was doing. Includes task_types.hpp and core/; no operating
+// system, so that threads can stand in for processes in its tests.
 //
-// The owner puts jobs into cells and posts them: each gets the next sequence number. Workers claim the numbers in turn,
-// with one compare-and-swap of the word `next`, which holds the next number and the worker who claimed the one before.
-// Whoever claims next first writes that claim down in the slot of that worker, so it is known for as long as it is
+// The owner writes jobs into cells and posts them: each gets the next sequence number. Workers claim the numbers in
+// turn, with one compare-and-swap of the word `next`, which holds the next number and the worker that claimed the one
+// before. Whoever claims next first records that claim in the slot of that worker, so it is known for as long as it is
 // needed: a worker's claim is the larger of what its slot says and what `next` says of it. It runs a task while it has
 // claimed more than it has finished.
 #pragma once
@@ -20,6 +20,7 @@
 #include <memory>
 #include <ndshm/core/crash_point.hpp>
 #include <ndshm/core/error.hpp>
+#include <ndshm/pool/task_types.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,15 +32,6 @@ using Shared32 = std::atomic<std::uint32_t>;
 using Shared64 = std::atomic<std::uint64_t>;
 static_assert(Shared32::is_always_lock_free && Shared64::is_always_lock_free,
               "ndshm: atomics with a hidden lock cannot be shared between processes");
-
-/// What the two sides have to agree on: the sizes of a job and a result, and what their types are called.
-struct TaskTypes {
-  std::uint64_t job_bytes;
-  std::uint64_t result_bytes;
-  std::uint64_t names;  // a hash
-
-  friend bool operator==(const TaskTypes&, const TaskTypes&) = default;
-};
 
 enum class WorkerState : std::uint32_t {
   absent,    // there is no such process, or it has not come to its loop yet
@@ -60,7 +52,7 @@ class TaskBoard {
   struct alignas(64) Slot {
     Shared64 claimed;
     Shared64 finished;
-    Shared64 started;     // the claim whose start is written down
+    Shared64 started;     // the claim whose start is recorded
     Shared64 started_ns;  // and when that was, by the steady clock
     Shared32 state;
   };
@@ -70,7 +62,7 @@ class TaskBoard {
     std::size_t cell;
   };
 
-  /// Bytes of a board. `cells` tasks can be posted at one time.
+  /// Returns the bytes of a board on which `cells` tasks can be outstanding at one time.
   static std::size_t bytes_for(const TaskTypes& types, std::size_t workers, std::size_t cells) {
     return layout_of(types, workers, cells).end;
   }
@@ -91,7 +83,8 @@ class TaskBoard {
     return TaskBoard(memory);
   }
 
-  /// The board that another process made. Throws errc::damaged or type_mismatch.
+  /// Returns the board that another process made. Throws: errc::damaged if this is none, errc::type_mismatch if it is
+  /// one for other types.
   static TaskBoard open(std::byte* memory, std::size_t bytes, const TaskTypes& types) {
     const auto* const header = reinterpret_cast<const Header*>(memory);
     if (bytes < sizeof(Header) || header->magic != board_magic) {
@@ -125,35 +118,36 @@ class TaskBoard {
 
   // ---- a worker's side; workers are counted from 0
 
-  /// The next task, now this worker's; nothing where none is posted.
+  /// Returns the next task, which is this worker's from now on, or nullopt if none is posted or the board is paused.
   std::optional<Claim> claim(std::size_t worker) noexcept {
     std::uint64_t next = header_->next.load(std::memory_order_acquire);
     for (;;) {
       const std::uint64_t sequence = next >> worker_bits;
-      if (sequence >= header_->limit.load() || is_held()) return std::nullopt;
+      if (sequence >= header_->limit.load() || is_paused()) return std::nullopt;
       // Read before it is claimed: afterwards the owner may use the place again.
       const std::size_t cell = order_[sequence % layout_.cell_count].load(std::memory_order_relaxed);
-      NDSHM_CRASH_POINT("claim: looked");
-      write_down(next);
+      NDSHM_CRASH_POINT("claim: read");
+      record_claim(next);
       NDSHM_CRASH_POINT("claim: before");
       const std::uint64_t claimed = ((sequence + 1) << worker_bits) | (worker + 1);
       if (header_->next.compare_exchange_weak(next, claimed, std::memory_order_acq_rel, std::memory_order_acquire)) {
-        NDSHM_CRASH_POINT("claim: taken");
+        NDSHM_CRASH_POINT("claim: made");
         raise(slots_[worker].claimed, sequence + 1);
-        NDSHM_CRASH_POINT("claim: written");
+        NDSHM_CRASH_POINT("claim: recorded");
         return Claim{sequence + 1, cell};
       }
     }
   }
 
-  /// Writes down when the task was started, for its time-out.
-  void started(std::size_t worker, const Claim& claim, std::uint64_t now_ns) noexcept {
+  /// Records when the task was started, for its time limit.
+  void record_start(std::size_t worker, const Claim& claim, std::uint64_t now_ns) noexcept {
     slots_[worker].started_ns.store(now_ns, std::memory_order_relaxed);
     slots_[worker].started.store(claim.number, std::memory_order_release);
   }
   bool wants_start_times() const noexcept { return header_->timed.load(std::memory_order_relaxed) != 0; }
 
-  /// The task is over; `error` is empty unless it threw. True when the owner sleeps and wants to be woken.
+  /// Reports the end of the task; `error` is empty unless it threw. Returns whether the owner sleeps and wants to be
+  /// woken.
   bool finish(std::size_t worker, const Claim& claim, TaskState state, std::string_view error = {}) noexcept {
     if (state == TaskState::threw) {
       const std::size_t bytes = std::min(error.size(), error_bytes - 1);
@@ -169,10 +163,10 @@ class TaskBoard {
     return count >= header_->wake_at.load() && header_->wake_at.exchange(never) != never;
   }
 
-  /// Says that the worker is about to wait for its event; false when there is something to do after all.
+  /// Says that the worker is about to wait for its wake-up event. Returns false if there is something to do after all.
   bool fall_asleep(std::size_t worker) noexcept {
     set_state(worker, WorkerState::sleeping);
-    if ((!has_unclaimed() || is_held()) && !is_closing()) return true;
+    if ((!has_unclaimed() || is_paused()) && !is_closing()) return true;
     set_state(worker, WorkerState::awake);
     return false;
   }
@@ -185,7 +179,7 @@ class TaskBoard {
   WorkerState state(std::size_t worker) const noexcept { return static_cast<WorkerState>(slots_[worker].state.load()); }
   void want_start_times(bool wanted) noexcept { header_->timed = wanted ? 1 : 0; }
 
-  /// Puts the job in `cell` in line; no worker sees it before publish(). Returns its number.
+  /// Enqueues the job in `cell`; no worker sees it before publish(). Returns its number.
   std::uint64_t post(std::size_t cell) noexcept {
     this->cell(cell).state.store(static_cast<std::uint32_t>(TaskState::posted), std::memory_order_relaxed);
     order_[posted_ % layout_.cell_count].store(static_cast<std::uint32_t>(cell), std::memory_order_relaxed);
@@ -193,11 +187,12 @@ class TaskBoard {
   }
   void publish() noexcept { header_->limit = posted_; }
 
-  /// Whether tasks wait that nobody has claimed.
+  /// Returns whether there are published tasks that nobody has claimed.
   bool has_unclaimed() const noexcept { return (header_->next.load() >> worker_bits) < header_->limit.load(); }
 
-  /// Changes a sleeping worker's state to notified; false where it does not sleep. The caller notifies it.
-  bool rouse(std::size_t worker) noexcept {
+  /// Changes a sleeping worker's state to notified; the caller then notifies its event. Returns false if it does not
+  /// sleep.
+  bool mark_notified(std::size_t worker) noexcept {
     auto expected = static_cast<std::uint32_t>(WorkerState::sleeping);
     return slots_[worker].state.compare_exchange_strong(expected, static_cast<std::uint32_t>(WorkerState::notified));
   }
@@ -205,7 +200,7 @@ class TaskBoard {
   TaskState task_state(std::size_t cell) const noexcept {
     return static_cast<TaskState>(this->cell(cell).state.load(std::memory_order_acquire));
   }
-  /// Who finished it. Bounded, because a worker that is about to crash may have written anything anywhere.
+  /// Returns who finished it. Bounded, because a worker that is about to crash may have written anything anywhere.
   std::size_t worker_of(std::size_t cell) const noexcept {
     return std::min<std::size_t>(this->cell(cell).worker, workers() - 1);
   }
@@ -214,9 +209,9 @@ class TaskBoard {
     return {text, ::strnlen(text, error_bytes)};
   }
 
-  /// The task that the worker has claimed and not finished, as its number; nothing when it has none.
+  /// Returns the number of the task that the worker has claimed and not finished, or nullopt if there is none.
   std::optional<std::uint64_t> running(std::size_t worker) const noexcept {
-    // In this order: a claim leaves `next` only after it was written into the slot.
+    // In this order: a claim leaves `next` only after it was recorded in the slot.
     const std::uint64_t next = header_->next.load(std::memory_order_acquire);
     std::uint64_t claimed = slots_[worker].claimed.load(std::memory_order_acquire);
     if ((next & worker_mask) == worker + 1) claimed = std::max(claimed, next >> worker_bits);
@@ -224,18 +219,18 @@ class TaskBoard {
     return claimed;
   }
 
-  /// The last task that the worker has finished, or has been buried with.
+  /// Returns the number of the last task that the worker finished, or was running when it ended.
   std::uint64_t finished_by(std::size_t worker) const noexcept { return slots_[worker].finished.load(); }
 
-  /// When that task was started, if the worker has come to write it down.
+  /// Returns when that task was started, or nullopt if the worker has not recorded it.
   std::optional<std::uint64_t> start_of(std::size_t worker, std::uint64_t number) const noexcept {
     if (slots_[worker].started.load(std::memory_order_acquire) != number) return std::nullopt;
     return slots_[worker].started_ns.load(std::memory_order_relaxed);
   }
 
-  /// After the worker's process has ended: the number of the task that it had claimed and not finished. Its slot is
-  /// then ready for the next process.
-  std::optional<std::uint64_t> bury(std::size_t worker) noexcept {
+  /// To be called when the worker's process has ended: makes its slot ready for the next process. Returns the number of
+  /// the task that it had claimed and not finished, or nullopt if there is none.
+  std::optional<std::uint64_t> on_exit(std::size_t worker) noexcept {
     const auto lost = running(worker);
     if (lost) {
       raise(slots_[worker].claimed, *lost);
@@ -245,19 +240,20 @@ class TaskBoard {
     return lost;
   }
 
-  /// Lets nobody claim anything until it is released, whatever is published meanwhile. Safe in a signal handler.
-  void hold() noexcept { ++header_->holds; }
-  /// How often that was called ever.
-  std::uint64_t holds() const noexcept { return header_->holds.load(); }
-  /// Ends those that were called when holds() was asked, and not those that came later.
-  void release(std::uint64_t holds) noexcept { header_->released = holds; }
+  /// Lets nobody claim anything until resume(), whatever is published meanwhile. Safe in a signal handler.
+  void pause() noexcept { ++header_->pauses; }
+  /// Returns how often pause() was ever called.
+  std::uint64_t pauses() const noexcept { return header_->pauses.load(); }
+  /// Ends the first `pauses` pauses, and not those that came later.
+  void resume(std::uint64_t pauses) noexcept { header_->resumed = pauses; }
 
-  /// Takes back what nobody has claimed: the numbers after the first up to and with the second.
+  /// Withdraws what nobody has claimed. Returns which numbers those are: from the first, exclusive, to the second,
+  /// inclusive.
   std::pair<std::uint64_t, std::uint64_t> withdraw() noexcept {
     std::uint64_t next = header_->next.load(std::memory_order_acquire);
     std::uint64_t sequence = next >> worker_bits;
     for (; sequence < posted_; sequence = next >> worker_bits) {
-      write_down(next);
+      record_claim(next);
       if (header_->next.compare_exchange_weak(next, posted_ << worker_bits, std::memory_order_acq_rel,
                                               std::memory_order_acquire)) {
         break;
@@ -267,10 +263,10 @@ class TaskBoard {
     return {sequence, posted_};
   }
 
-  /// How many tasks were finished ever, but for those whose worker died at that very moment.
+  /// Returns how many tasks were ever finished, but for those whose worker died at that very moment.
   std::uint64_t finished() const noexcept { return header_->finished.load(); }
 
-  /// Asks to be woken when finished() reaches `count`; false when it has already.
+  /// Asks to be woken when finished() reaches `count`. Returns false if it has already.
   bool wake_at(std::uint64_t count) noexcept {
     header_->wake_at = count;
     if (finished() < count) return true;
@@ -284,16 +280,16 @@ class TaskBoard {
   static constexpr std::uint64_t worker_mask = 0xffff;
   static constexpr std::array<char, 8> board_magic{'N', 'D', 'S', 'H', 'M', 'p', 'o', '1'};
 
-  /// Each word that is fought for has a cache line of its own.
+  /// Each contended word has a cache line of its own.
   struct Header {  // NOLINT(clang-analyzer-optin.performance.Padding)
     std::array<char, 8> magic;
     TaskTypes types;
     std::uint64_t workers;
     std::uint64_t cells;
-    alignas(64) Shared64 next;   // number of the next task to be claimed (from 0), and 1 + who claimed the last one
+    alignas(64) Shared64 next;   // number of the next task to be claimed (from 0), and 1 + who claimed the one before
     alignas(64) Shared64 limit;  // numbers below it are posted
-    Shared64 holds;              // nobody claims anything while these two differ
-    Shared64 released;
+    Shared64 pauses;             // nobody claims anything while these two differ
+    Shared64 resumed;
     Shared32 closing;
     Shared32 timed;
     alignas(64) Shared64 finished;  // a hint, for waking the owner; the truth is in slots and cells
@@ -348,7 +344,7 @@ class TaskBoard {
     return reinterpret_cast<char*>(memory_ + layout_.errors + cell * error_bytes);
   }
 
-  bool is_held() const noexcept { return header_->holds.load() != header_->released.load(); }
+  bool is_paused() const noexcept { return header_->pauses.load() != header_->resumed.load(); }
 
   /// Sets a word to `value` unless it is larger already. A helper that comes late thus changes nothing.
   static void raise(Shared64& word, std::uint64_t value) noexcept {
@@ -357,8 +353,8 @@ class TaskBoard {
     }
   }
 
-  /// Writes the claim that `next` shows into the slot of who made it, before `next` shows another one.
-  void write_down(std::uint64_t next) noexcept {
+  /// Records the claim that `next` shows in the slot of who made it, before `next` shows another one.
+  void record_claim(std::uint64_t next) noexcept {
     const std::uint64_t claimer = next & worker_mask;
     if (claimer != 0) raise(slots_[claimer - 1].claimed, next >> worker_bits);
   }

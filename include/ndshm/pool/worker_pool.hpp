@@ -1,115 +1,34 @@
 // SPDX-License-Identifier: BSL-1.0
 // worker_pool.hpp: WorkerPool<Job, Result>, worker processes that take tasks until all are done, whatever happens to
-// one of them. Includes supervisor.hpp, worker.hpp and progress.hpp, no xtensor.
+// one of them. Includes run.hpp, pending_task.hpp, worker_loop.hpp and spawn.hpp, no xtensor.
 #pragma once
 
 #include <algorithm>
-#include <chrono>
+#include <concepts>
 #include <cstddef>
-#include <cstring>
-#include <filesystem>
-#include <functional>
+#include <cstdint>
 #include <initializer_list>
 #include <iterator>
 #include <memory>
 #include <ndshm/core/context.hpp>
 #include <ndshm/core/error.hpp>
-#include <ndshm/format/handle.hpp>
-#include <ndshm/pool/blocks.hpp>
-#include <ndshm/pool/progress.hpp>
+#include <ndshm/platform/platform.hpp>
+#include <ndshm/pool/options.hpp>
+#include <ndshm/pool/pending_task.hpp>
+#include <ndshm/pool/report.hpp>
+#include <ndshm/pool/run.hpp>
 #include <ndshm/pool/supervisor.hpp>
-#include <ndshm/pool/work.hpp>
+#include <ndshm/pool/task_types.hpp>
+#include <ndshm/pool/worker.hpp>
+#include <ndshm/pool/worker_loop.hpp>
 #include <ndshm/process/process.hpp>
 #include <ndshm/process/spawn.hpp>
 #include <optional>
-#include <string>
 #include <type_traits>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE {
-
-/// Of a pool.
-struct PoolOptions {
-  /// Called once in each worker before its first task, in replacements too: to attach arrays, to seed a generator. What
-  /// it and the pool's function capture by reference are, in each worker, variables of its own.
-  std::function<void(const Worker&)> initialise = {};
-
-  /// Called once for each worker after `initialise`, but not in replacements; the pool's constructor waits until all
-  /// are through. For filling an array by the workers that will use it: `worker.share(rows)` are this worker's own
-  /// indices. The pages of an array of Reserve::lazy lie near the processor that touches them first; those of another
-  /// one near the processor that created it.
-  std::function<void(const Worker&)> first_touch = {};
-
-  /// How many workers that died are replaced in the pool's lifetime. One that dies three times in a row before it was
-  /// ready is not replaced any more.
-  std::size_t max_replacements = 1000;
-
-  /// How long a worker may take until it is ready: until `initialise` and `first_touch` are through, or a WorkerProgram
-  /// has called work(). One that takes longer is killed, and counts as one that died before it was ready.
-  std::chrono::nanoseconds start_timeout = std::chrono::minutes(1);
-
-  /// Forks workers even though other threads run. See ForkOptions.
-  bool allow_threads = false;
-};
-
-/// A program whose processes are the workers of a pool: its main() attaches what it needs and calls work().
-struct WorkerProgram {
-  std::filesystem::path path;  ///< as for spawn(); this_program() is this one again
-  std::vector<std::string> arguments{};
-  std::vector<Handle> handles{};  ///< inherited(0), inherited(1), … there; keep their arrays as long as the pool
-  SpawnOptions options{};
-};
-
-/// Of one run.
-struct RunOptions {
-  /// A task may be done twice without harm: if its worker dies it is given out again, up to max_attempts times in all.
-  bool idempotent = false;
-  unsigned max_attempts = 3;
-
-  /// How long a task may run; its worker is then ended and replaced, also when it was stopped. 0: for ever.
-  std::chrono::nanoseconds task_timeout{0};
-
-  /// See Progress, and progress_bar().
-  ProgressCallback progress = {};
-
-  /// How many failures are kept in RunReport::failures, the first ones; all of them are counted.
-  std::size_t max_failures = 1000;
-};
-
-/// What became of the tasks of a run.
-struct RunReport {
-  std::size_t done = 0;
-  std::size_t failed = 0;
-  std::vector<TaskFailure> failures;  ///< of the first RunOptions::max_failures that failed, in the order of the jobs
-  std::size_t cancelled = 0;          ///< never begun, because of cancel(); 1 more where the jobs cannot be counted
-  std::vector<std::size_t> done_by;   ///< how many of them each worker did
-  std::size_t replaced = 0;           ///< workers that died and were replaced
-  std::chrono::nanoseconds elapsed{0};
-
-  /// Every task was done.
-  bool success() const noexcept { return failed == 0 && cancelled == 0; }
-};
-
-/// Thrown when tasks were not done: errc::task_failed, or errc::cancelled.
-class TaskError : public Error {
- public:
-  TaskError(errc code, std::string_view facts, RunReport report)
-      : Error(code, facts), report_(std::make_shared<const RunReport>(std::move(report))) {}
-
-  /// What became of all tasks of the run.
-  const RunReport& report() const noexcept { return *report_; }
-
- private:
-  std::shared_ptr<const RunReport> report_;
-};
-
-/// What try_map returns: a result for each job, none for those that failed.
-template <class Result>
-struct MapReport : RunReport {
-  std::vector<std::optional<Result>> results;
-};
 
 namespace detail {
 
@@ -120,122 +39,28 @@ inline constexpr std::size_t size_of_result = sizeof(Result);
 template <>
 inline constexpr std::size_t size_of_result<void> = 0;
 
-/// The tasks of one run() or map().
-class RunSink final : public TaskSink {
- public:
-  explicit RunSink(std::size_t workers) { report.done_by.resize(workers); }
-
-  void done(std::size_t index, std::size_t worker, const std::byte* result) override {
-    --posted;
-    ++report.done;
-    ++report.done_by[worker];
-    if (keep) keep(index, result);
-  }
-  void failed(TaskFailure failure) override {
-    --posted;
-    ++report.failed;
-    if (report.failures.size() < max_failures) report.failures.push_back(std::move(failure));
-  }
-  void withdrawn(std::size_t) override {
-    --posted;
-    ++report.cancelled;
-  }
-
-  RunReport report;
-  std::size_t max_failures = 0;
-  std::function<void(std::size_t, const std::byte*)> keep;
+/// What a range-based for takes: arrays, lists, containers, and what has begin() and end() in its namespace.
+template <class Jobs>
+concept Iterable = requires(Jobs& jobs) {
+  std::begin(jobs);
+  std::end(jobs);
+}
+|| requires(Jobs& jobs) {
+  begin(jobs);
+  end(jobs);
 };
 
-/// The task of one submit().
-template <class Result>
-class PendingSink final : public TaskSink {
- public:
-  using Value = std::conditional_t<std::is_void_v<Result>, std::monostate, Result>;
-
-  void done(std::size_t, std::size_t, const std::byte* result) override {
-    if constexpr (!std::is_void_v<Result>) {
-      value.emplace(read_as<Result>(result));
-    } else {
-      value.emplace();
-    }
-    --posted;
-  }
-  void failed(TaskFailure what) override {
-    failure = std::move(what);
-    --posted;
-  }
-  void withdrawn(std::size_t) override { --posted; }
-
-  std::optional<Value> value;
-  std::optional<TaskFailure> failure;
-};
-
-/// `run: 3 of 20 tasks failed; task 4: signal 9 (Killed) (worker 1, process 4711)`
-inline TaskError error_for(RunReport report) {
-  const std::size_t all = report.done + report.failed + report.cancelled;
-  const std::string of_all = " of " + std::to_string(all) + " tasks";
-  std::string facts = "run: ";
-  if (report.cancelled > 0) facts += "cancelled after " + std::to_string(all - report.cancelled) + of_all;
-  if (report.cancelled > 0 && report.failed > 0) facts += ", ";
-  if (report.failed > 0) facts += std::to_string(report.failed) + of_all + " failed";
-  if (!report.failures.empty()) facts += "; " + report.failures.front().to_string();
-  const errc code = report.cancelled > 0 ? errc::cancelled : errc::task_failed;
-  return {code, facts, std::move(report)};
+/// What `for (auto&& job : jobs)` yields.
+template <class Jobs>
+decltype(auto) first_of(Jobs& jobs) {
+  using std::begin;
+  return *begin(jobs);
 }
 
+template <class Jobs, class Job>
+concept JobsOf = std::convertible_to<decltype(first_of(std::declval<Jobs&>())), Job>;
+
 }  // namespace detail
-
-/// The result of a task that may still run; what submit() returns. Movable. Waiting for it keeps the pool going.
-template <class Result>
-class PendingTask {
- public:
-  /// Waits for the task and returns its result. Can be called again.
-  /// Throws TaskError: errc::task_failed, or errc::cancelled when the pool was closed or cancelled before it began.
-  Result get() {
-    wait();
-    if (sink_->value) {
-      if constexpr (std::is_void_v<Result>) {
-        return;
-      } else {
-        return *sink_->value;
-      }
-    }
-    RunReport report;
-    if (sink_->failure) {
-      report.failures.push_back(*sink_->failure);
-      report.failed = 1;
-    } else {
-      report.cancelled = 1;
-    }
-    throw detail::error_for(std::move(report));
-  }
-
-  void wait() {
-    while (sink_->posted > 0) supervisor_->step(std::nullopt);
-  }
-
-  /// Whether the task is over; waits for it as long as the limit says.
-  bool wait_for(std::chrono::nanoseconds limit) {
-    const auto end = std::chrono::steady_clock::now() + limit;
-    while (sink_->posted > 0) {
-      const auto left = end - std::chrono::steady_clock::now();
-      supervisor_->step(std::max<std::chrono::nanoseconds>(left, std::chrono::nanoseconds(0)));
-      if (left <= std::chrono::nanoseconds(0)) break;
-    }
-    return sink_->posted == 0;
-  }
-
- private:
-  template <class Job, class R>
-  friend class WorkerPool;
-  using Sink = detail::PendingSink<Result>;
-
-  PendingTask(std::shared_ptr<detail::Supervisor> supervisor, std::shared_ptr<Sink> sink)
-      : supervisor_(std::move(supervisor)), sink_(std::move(sink)) {}
-
-  std::shared_ptr<detail::Supervisor> supervisor_;
-  std::shared_ptr<Sink> sink_;
-};
 
 /// Worker processes that call one function for each job.
 ///
@@ -252,7 +77,7 @@ class PendingTask {
 /// What holds whatever happens: a worker that is killed, crashes or calls exit() fails only the task that it was at,
 /// and is replaced. A task that throws is reported with type and text, and its worker goes on. Each task is done or
 /// reported exactly once. No lock is shared by the workers. When this process ends, however it ends, the workers end.
-/// Destroying a pool never hangs: tasks in line are dropped, workers that are at a task are killed.
+/// Destroying a pool never hangs: tasks that no worker has begun are dropped, workers that are at a task are killed.
 ///
 /// To be used by one thread at a time, except for cancel(). Deaths and time limits are dealt with while that thread is
 /// in run(), map(), or waits for a PendingTask; workers go on with what was submitted meanwhile. An interrupt from the
@@ -273,8 +98,9 @@ class WorkerPool {
   using job_type = Job;
   using result_type = Result;
 
-  /// Forks the workers. Throws errc::multithreaded while other threads run (see PoolOptions::allow_threads),
-  /// errc::out_of_memory, errc::invalid_argument, and errc::worker_failed when first_touch fails.
+  /// Forks the workers. Throws: errc::multithreaded if other threads run (see PoolOptions::allow_threads),
+  /// errc::out_of_memory, errc::invalid_argument for a number of workers that cannot be, errc::worker_failed if
+  /// first_touch fails.
   template <class Function>
   WorkerPool(std::size_t workers, Function function, PoolOptions options = {})
       : supervisor_(std::make_shared<detail::Supervisor>(detail::task_types<Job, Result>(), workers,
@@ -304,7 +130,8 @@ class WorkerPool {
 
   /// Starts a program of its own for each worker, which calls work() with a function that takes a Job and returns a
   /// Result. It shares nothing but what it is handed, so other threads may run here. For WorkerPool<Job, Result>(…).
-  /// Throws what spawn() throws, errc::out_of_memory and errc::invalid_argument.
+  /// Throws: what spawn() throws, errc::out_of_memory, errc::invalid_argument for a number of workers that cannot be or
+  /// for functions in the options.
   WorkerPool(std::size_t workers, WorkerProgram program, PoolOptions options = {})
       : supervisor_(std::make_shared<detail::Supervisor>(detail::task_types<Job, Result>(), workers,
                                                          options.max_replacements, options.start_timeout)) {
@@ -316,15 +143,15 @@ class WorkerPool {
                        watch = std::make_shared<detail::os::ParentWatch>(detail::Context("WorkerPool")),
                        program = std::move(program)](std::size_t index, bool is_replacement,
                                                      const detail::os::WakeEvent& own) {
-      using detail::Employment;
-      const Employment employment{{index, supervisor->worker_count(), is_replacement}, detail::os::process_id()};
-      std::vector<int> descriptors(Employment::descriptors);
-      descriptors[Employment::board] = supervisor->segment().descriptor();
-      descriptors[Employment::own_event] = own.wait_descriptor();
-      descriptors[Employment::owner_event] = supervisor->event().notify_descriptor();
-      descriptors[Employment::owner_process] = watch->descriptor();
+      using detail::Assignment;
+      const Assignment assignment{{index, supervisor->worker_count(), is_replacement}, detail::os::process_id()};
+      std::vector<int> descriptors(Assignment::descriptors);
+      descriptors[Assignment::board] = supervisor->segment().descriptor();
+      descriptors[Assignment::own_event] = own.wait_descriptor();
+      descriptors[Assignment::owner_event] = supervisor->event().notify_descriptor();
+      descriptors[Assignment::owner_process] = watch->descriptor();
       return detail::spawn(program.path, program.arguments, program.handles, program.options,
-                           {std::move(descriptors), {{Employment::variable, employment.to_string()}}, watch->job()});
+                           {std::move(descriptors), {{Assignment::variable, assignment.to_string()}}, watch->job()});
     });
   }
 
@@ -342,19 +169,21 @@ class WorkerPool {
 
   /// Does a task for each job of a range (blocks(), tiles(), a vector, anything that can be iterated) and waits for all
   /// of them. Whoever is free takes the next job. The jobs are read as they are needed: 10,000,000 blocks take no more
-  /// memory than 1,000. Throws TaskError, after all others are over, when a task failed or the run was cancelled.
+  /// memory than 1,000. Returns what became of them. Throws: TaskError, after all others are over, if a task failed or
+  /// the run was cancelled; errc::cancelled if the pool was closed; errc::invalid_argument in a process that did not
+  /// make it; what the jobs and the progress callback throw.
   template <class Jobs = std::initializer_list<Job>>
   RunReport run(Jobs&& jobs, const RunOptions& options = {}) {
     return checked(try_run(jobs, options));
   }
 
-  /// The same, but failed tasks are only reported.
+  /// Does the same, but failed tasks are only reported. Throws: as run(), but for TaskError.
   template <class Jobs = std::initializer_list<Job>>
   RunReport try_run(Jobs&& jobs, const RunOptions& options = {}) {
     return run_with(jobs, options, {});
   }
 
-  /// The results of all jobs, in the order of the jobs. Throws TaskError when one of them failed.
+  /// Returns the results of all jobs, in the order of the jobs. Throws: as run().
   template <class Jobs = std::initializer_list<Job>>
   std::vector<Result> map(Jobs&& jobs, const RunOptions& options = {}) requires(!std::is_void_v<Result>) {
     MapReport<Result> report = try_map(jobs, options);
@@ -365,7 +194,7 @@ class WorkerPool {
     return results;
   }
 
-  /// The same, with nothing in place of the results of failed tasks.
+  /// Returns the same, with nothing in place of the results of failed tasks. Throws: as run(), but for TaskError.
   template <class Jobs = std::initializer_list<Job>>
   MapReport<Result> try_map(Jobs&& jobs, const RunOptions& options = {}) requires(!std::is_void_v<Result>) {
     MapReport<Result> report;
@@ -379,11 +208,13 @@ class WorkerPool {
     return report;
   }
 
-  /// Hands out one task and returns at once, unless very many are in line. It is done also while nobody waits for it.
+  /// Hands out one task and returns at once, unless very many are outstanding. It is done also while nobody waits for
+  /// it. Returns what to wait for. Throws: errc::cancelled if the pool was closed, errc::invalid_argument in a process
+  /// that did not make it.
   PendingTask<Result> submit(const Job& job, const RunOptions& options = {}) {
     supervisor().require_owner();
     auto sink = std::make_shared<detail::PendingSink<Result>>();
-    configure(*sink, options);
+    detail::configure(*sink, options);
     supervisor().cancels();  // one that came before does not concern it
     supervisor().post(sink, 0, &job);
     supervisor().publish();
@@ -396,9 +227,11 @@ class WorkerPool {
     if (supervisor_) supervisor_->cancel();
   }
 
+  /// Returns how many workers the pool was made with. Throws: errc::invalid_argument if it was moved from.
   std::size_t worker_count() const { return supervisor().worker_count(); }
 
-  /// The processes of the workers, by their index; 0 where there is none just now.
+  /// Returns the process ids of the workers, by their index, with 0 where there is none just now. Throws:
+  /// errc::invalid_argument if the pool was moved from.
   std::vector<std::uint64_t> pids() const { return supervisor().pids(); }
 
   /// Ends the workers, as the destructor does; PendingTasks that are not done are cancelled.
@@ -412,86 +245,36 @@ class WorkerPool {
     return *supervisor_;
   }
 
-  static void configure(detail::TaskSink& sink, const RunOptions& options) {
-    sink.attempts = options.idempotent ? std::max(1U, options.max_attempts) : 1;
-    sink.timeout = options.task_timeout;
-  }
-
   static RunReport checked(RunReport report) {
     if (report.success()) return report;
     throw detail::error_for(std::move(report));
   }
 
   template <class Jobs>
-  RunReport run_with(Jobs& jobs, const RunOptions& options, std::function<void(std::size_t, const std::byte*)> keep) {
-    detail::Supervisor& pool = supervisor();
-    pool.require_owner();
-    const auto start = std::chrono::steady_clock::now();
-    const std::size_t replaced_before = pool.replaced();
-    auto sink = std::make_shared<detail::RunSink>(pool.worker_count());
-    configure(*sink, options);
-    sink->keep = std::move(keep);
-    sink->max_failures = options.max_failures;
-    // Whatever throws here (the jobs, the progress callback), its tasks are told to nobody any more.
-    struct Abandon {
-      detail::Supervisor& pool;
-      detail::RunSink& sink;
-      ~Abandon() { pool.abandon(sink); }
-    } abandon{pool, *sink};
-
-    Progress progress;
-    if constexpr (requires { std::size(jobs); }) progress.total = static_cast<std::size_t>(std::size(jobs));
-    auto last_shown = start;
-    const auto show = [&](bool is_over) {
-      const auto now = std::chrono::steady_clock::now();
-      if (!options.progress || (!is_over && now - last_shown < progress_interval)) return;
-      last_shown = now;
-      progress.done = sink->report.done;
-      progress.failed = sink->report.failed;
-      progress.elapsed = now - start;
-      progress.is_over = is_over;
-      options.progress(progress);
-    };
-    const std::optional<std::chrono::nanoseconds> limit =
-        options.progress ? std::optional<std::chrono::nanoseconds>(progress_interval) : std::nullopt;
-
-    const std::uint64_t cancels = pool.cancels();
-    std::size_t taken = 0;
-    auto last_published = start;
-    for (auto&& each : jobs) {
-      const Job job = each;
-      while (!pool.has_room() && pool.cancels() == cancels) {
-        pool.step(limit, pool.outstanding() / 2);
-        show(false);
-      }
-      if (pool.cancels() != cancels) {
-        sink->report.cancelled += progress.total ? *progress.total - taken : 1;
-        break;
-      }
-      pool.post(sink, taken++, &job);
-      if (taken % publish_every != 0 && std::chrono::steady_clock::now() - last_published < publish_after) continue;
-      pool.publish();
-      last_published = std::chrono::steady_clock::now();
-      if (pool.is_time_to_look()) {  // the jobs come slowly, or the workers are fast
-        pool.step(std::chrono::nanoseconds(0));
-        show(false);
+  RunReport run_with(Jobs& jobs, const RunOptions& options, detail::Run::Keep keep) {
+    constexpr bool is_range = detail::Iterable<Jobs>;
+    static_assert(
+        is_range,
+        "ndshm: run takes a range of jobs: pool.run(ndshm::blocks(n, size)), a vector or a list; so does map; "
+        "a single job is for pool.submit(job)");
+    if constexpr (is_range) {
+      constexpr bool has_jobs = detail::JobsOf<Jobs, Job>;
+      static_assert(has_jobs,
+                    "ndshm: the elements of this range are no jobs of this pool: they do not convert to its Job, which "
+                    "is what its function takes");
+      if constexpr (has_jobs) {
+        std::optional<std::size_t> total;
+        if constexpr (requires { std::size(jobs); }) total = static_cast<std::size_t>(std::size(jobs));
+        detail::Run run(supervisor(), options, total, std::move(keep));
+        for (auto&& each : jobs) {
+          const Job job = each;
+          if (!run.post(&job)) break;
+        }
+        return run.finish();
       }
     }
-    while (sink->posted > 0) {
-      pool.step(limit, sink->posted == pool.outstanding() ? sink->posted : 1);
-      show(false);
-    }
-    std::sort(sink->report.failures.begin(), sink->report.failures.end(),
-              [](const TaskFailure& a, const TaskFailure& b) { return a.index < b.index; });
-    sink->report.replaced = pool.replaced() - replaced_before;
-    sink->report.elapsed = std::chrono::steady_clock::now() - start;
-    show(true);
-    return std::move(sink->report);
+    return {};
   }
-
-  static constexpr std::chrono::milliseconds progress_interval{100};
-  static constexpr std::size_t publish_every = 32;
-  static constexpr std::chrono::milliseconds publish_after{1};
 
   std::shared_ptr<detail::Supervisor> supervisor_;
 };

@@ -1,0 +1,7 @@
+// expect: ndshm: the elements of this range are no jobs of this pool
+// SPDX-License-Identifier: BSL-1.0
+#include <ndshm/pool/worker_pool.hpp>
+#include <string>
+#include <vector>
+
+void run(ndshm::WorkerPool<int>& pool, const std::vector<std::string>& jobs) { pool.run(jobs); }
