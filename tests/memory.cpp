@@ -99,7 +99,7 @@ TEST_CASE("what create reserves is mapped too, so that filling it meets no page 
 
 TEST_CASE("nobody who gets an anonymous array can cut it off under its readers") {
   const auto array = ndshm::create<char>({100'000});
-  const int descriptor = array.handle().place().descriptor;
+  const int descriptor = array.handle().descriptor();
   for (const off_t size : {0, 4096, 1 << 20}) {
     CHECK(::ftruncate(descriptor, size) == -1);
     CHECK(errno == EPERM);
