@@ -504,7 +504,7 @@ TEST_CASE("workers that are stopped while they have no task do not hold up a poo
 
 // ---- 7: progress, cancellation, other children, signal handlers
 
-TEST_CASE("progress is told at the end at least, and a progress bar is quiet where there is no terminal") {
+TEST_CASE("progress is told at the end at least") {
   WorkerPool pool(2, [](Range) {});
   std::vector<ndshm::Progress> seen;
   pool.run(ndshm::blocks(1000, 10), {.progress = [&](const ndshm::Progress& progress) { seen.push_back(progress); }});
@@ -513,22 +513,6 @@ TEST_CASE("progress is told at the end at least, and a progress bar is quiet whe
   CHECK(seen.back().done == 100);
   CHECK(seen.back().total == 100);
   CHECK(seen.back().fraction() == 1);
-  CHECK(ndshm::detail::progress_line("rows", {50, 10, 120, 3s, false}) ==
-        "rows [===============               ]  50%  60/120  10 failed  3 s");
-  CHECK(ndshm::detail::progress_line("", {50, 0, std::nullopt, 3s, false}) == "50  3 s");
-  CHECK(ndshm::detail::progress_line("x", {0, 0, 0, 0s, true}).find("100%") != std::string::npos);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    int ends[2] = {};
-    if (::pipe(ends) != 0 || ::dup2(ends[1], 2) != 2) ::_exit(2);
-    pool.cancel();  // nothing of ours
-    ndshm::progress_bar("rows")({1, 0, 2, 1s, true});
-    pollfd entry{ends[0], POLLIN, 0};
-    ::_exit(::poll(&entry, 1, 0));
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  CHECK(status == 0);
 }
 
 TEST_CASE("cancel drops what nobody has begun, from a callback or another thread") {
