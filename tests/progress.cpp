@@ -111,7 +111,10 @@ class Terminal {
     if (near_ < 0 || ::grantpt(near_) != 0 || ::unlockpt(near_) != 0) return;
     const char* const name = ::ptsname(near_);
     if (name == nullptr) return;
-    stream_ = std::fopen(name, "r+e");
+    // Not as the controlling terminal, whose end would be the end of this process.
+    const int far = ::open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (far < 0) return;
+    stream_ = ::fdopen(far, "r+");
     resize(width);
   }
   Terminal(const Terminal&) = delete;

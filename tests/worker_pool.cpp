@@ -153,7 +153,7 @@ TEST_CASE("single tasks are submitted and waited for in any order") {
   CHECK(second.get() == 9);
   CHECK_FALSE(held.wait_for(1ms));
   std::vector<ndshm::PendingTask<int>> more;
-  for (int i = 0; i < 5000; ++i) more.push_back(pool.submit(i + 1));  // more than can be in line at one time
+  for (int i = 0; i < 5000; ++i) more.push_back(pool.submit(i + 1));  // more than can be outstanding at one time
   gate.open();
   CHECK(held.get() == 0);
   for (int i = 4999; i >= 0; --i) {
@@ -427,11 +427,11 @@ TEST_CASE("destroying a pool does not hang, and leaves nothing") {
     });
     auto begun = busy.submit(1);
     busy.submit(2);
-    auto in_line = busy.submit(3);
+    auto waiting = busy.submit(3);
     gate.await(2);
     busy.close();
     CHECK_ERROR(begun.get(), errc::task_failed, "the pool was closed");
-    CHECK_ERROR(in_line.get(), errc::cancelled, "cancelled after 0 of 1 tasks");
+    CHECK_ERROR(waiting.get(), errc::cancelled, "cancelled after 0 of 1 tasks");
     CHECK_ERROR(busy.submit(4), errc::cancelled, "has been closed");
     CHECK(busy.pids() == std::vector<std::uint64_t>{0, 0});
   }
