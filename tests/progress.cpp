@@ -256,6 +256,9 @@ TEST_CASE("titles are cut between characters, and nothing in them moves the curs
   CHECK(printable("\xff"
                   "a\xc3") == "?a?");
   CHECK(printable("\xe2\x82") == "??");
+  CHECK(printable("\xc3"
+                  "ab\xe2\x82"
+                  "c") == "?ab??c");
   CHECK(printable("größe 日本") == "größe 日本");
   const Progress well{60, 0, 120, 3s, false};
   CHECK(progress_line("ääääääääääääääääääää", well, 60).starts_with("ääääääääääääääääääää ["));

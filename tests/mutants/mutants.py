@@ -422,7 +422,7 @@ MUTANTS = [
     Mutant("what is done when the pool closes is lost", POOL, [
         ("pool/supervisor.hpp", "    workers_.retire(std::chrono::seconds(1));\n    queue_.collect();\n",
          "    workers_.retire(std::chrono::seconds(1));\n")]),
-    Mutant("a worker may take for ever to get ready", POOL, [
+    Mutant("a worker may take for ever to get ready", LIMITS, [
         ("pool/time_limits.hpp", "if (is_starting && elapsed", "if (false && elapsed")]),
     Mutant("cancel lets the workers go on claiming", POOL, [("pool/supervisor.hpp", "    board_.pause();\n", "")]),
     Mutant("a task that was done before its worker died is lost", POOL_STEPS, [
@@ -435,9 +435,7 @@ MUTANTS = [
          "static constexpr std::size_t max_failed_starts = SIZE_MAX;")]),
     Mutant("idempotent tasks are given out for ever", ("task_queue",), [
         ("pool/task_queue.hpp", "cell.attempt >= cell.sink->attempts", "cell.sink->attempts == 1")]),
-    Mutant("a stopped worker that has reported is not found", POOL_STEPS, [
-        ("pool/time_limits.hpp", "if (!limit) return shortest;", "if (!limit) return Duration::max();")]),
-    Mutant("stopped workers without a task are not found", POOL, [
+    Mutant("stopped workers without a task are not found", LIMITS, [
         ("pool/time_limits.hpp", "    } else if (worker.state == WorkerState::sleeping || !pool.has_unclaimed) {",
          "    } else {")]),
     Mutant("an idle pool kills nobody and waits for ever at its end", POOL, [
@@ -498,7 +496,7 @@ MUTANTS = [
         ("pool/time_limits.hpp", "std::min<Duration>(limit - passed, std::chrono::hours(1)) + std::chrono::milliseconds(1)",
          "Duration(static_cast<std::int64_t>(static_cast<std::uint64_t>((limit - passed).count()) + 1'000'000))")]),
     Mutant("a title is cut in the middle of a character", PROGRESS, [
-        ("pool/progress_line.hpp", "    end += std::max<std::size_t>(1, next.bytes);", "    end += 1;")]),
+        ("pool/progress_line.hpp", "  std::size_t end = 0;\n", "  std::size_t end = 0;\n  return std::string(text.substr(0, columns));\n")]),
     Mutant("a title moves the cursor", PROGRESS, [
         ("pool/progress_line.hpp", "if (character.bytes == 0 || is_control) {", "if (character.bytes == 0) {")]),
     Mutant("a title that is no UTF-8 is printed", PROGRESS, [
