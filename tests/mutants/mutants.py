@@ -36,6 +36,7 @@ POOL_STEPS = ("pool_torture", "steps")
 POOL = ("worker_pool",)
 QUEUE = ("task_queue",)
 LIMITS = ("time_limits",)
+PROGRESS = ("progress",)
 
 UPGRADE_AT_DETACH = [
     (LINUX, "if (named) fd_.close();", "(void)named;"),
@@ -419,7 +420,7 @@ MUTANTS = [
     Mutant("what is done when the pool closes is lost", POOL, [
         ("pool/supervisor.hpp", "    workers_.retire(std::chrono::seconds(1));\n    queue_.collect();\n",
          "    workers_.retire(std::chrono::seconds(1));\n")]),
-    Mutant("a worker may take for ever to get ready", POOL, [
+    Mutant("a worker may take for ever to get ready", LIMITS, [
         ("pool/time_limits.hpp", "if (is_starting && elapsed", "if (false && elapsed")]),
     Mutant("cancel lets the workers go on claiming", POOL, [("pool/supervisor.hpp", "    board_.pause();\n", "")]),
     Mutant("a task that was done before its worker died is lost", POOL_STEPS, [
@@ -432,9 +433,7 @@ MUTANTS = [
          "static constexpr std::size_t max_failed_starts = SIZE_MAX;")]),
     Mutant("idempotent tasks are given out for ever", ("task_queue",), [
         ("pool/task_queue.hpp", "cell.attempt >= cell.sink->attempts", "cell.sink->attempts == 1")]),
-    Mutant("a stopped worker that has reported is not found", POOL_STEPS, [
-        ("pool/time_limits.hpp", "if (!limit) return shortest;", "if (!limit) return Duration::max();")]),
-    Mutant("stopped workers without a task are not found", POOL, [
+    Mutant("stopped workers without a task are not found", LIMITS, [
         ("pool/time_limits.hpp", "    } else if (worker.state == WorkerState::sleeping || !pool.has_unclaimed) {",
          "    } else {")]),
     Mutant("an idle pool kills nobody and waits for ever at its end", POOL, [
@@ -494,6 +493,33 @@ MUTANTS = [
     Mutant("limits of years overflow", LIMITS, [
         ("pool/time_limits.hpp", "std::min<Duration>(limit - passed, std::chrono::hours(1)) + std::chrono::milliseconds(1)",
          "Duration(static_cast<std::int64_t>(static_cast<std::uint64_t>((limit - passed).count()) + 1'000'000))")]),
+    Mutant("a title is cut in the middle of a character", PROGRESS, [
+        ("pool/progress_line.hpp", "  std::size_t end = 0;\n", "  std::size_t end = 0;\n  return std::string(text.substr(0, columns));\n")]),
+    Mutant("a title moves the cursor", PROGRESS, [
+        ("pool/progress_line.hpp", "if (character.bytes == 0 || is_control) {", "if (character.bytes == 0) {")]),
+    Mutant("a title that is no UTF-8 is printed", PROGRESS, [
+        ("pool/progress_line.hpp", "    if ((byte(i) & 0xc0U) != 0x80) return {};\n", "")]),
+    Mutant("the width of the terminal is asked once", PROGRESS, [
+        ("pool/progress.hpp", "if (const std::size_t columns = os::terminal_width(stream_); columns > 0) return columns;",
+         "static const std::size_t once = os::terminal_width(stream_); if (once > 0) return once;")]),
+    Mutant("COLUMNS is not asked", PROGRESS, [
+        ("pool/progress.hpp", "return columns > 0 ? columns : 80;", "return 80;")]),
+    Mutant("the bar takes the last column", PROGRESS, [
+        ("pool/progress.hpp", "progress_line(title_, progress, columns - 1)", "progress_line(title_, progress, columns)")]),
+    Mutant("the bar stands where workers print", PROGRESS, [
+        ("pool/progress.hpp", "\\0337\\033[B\\r", "\\0337\\r")]),
+    Mutant("the bar is drawn where there is no line for it", PROGRESS, [
+        ("pool/progress.hpp", "\\033[J\\033D\\033[A\\0337", "\\033[J\\0337")]),
+    Mutant("the end of the bar is printed over what others print", PROGRESS, [
+        ("pool/progress.hpp", "write(std::string(columns - 1, ' ') + ", "write(std::string() + ")]),
+    Mutant("a bar that was left stays", PROGRESS, [
+        ("pool/progress.hpp", 'if (is_drawn_ && os::process_id() == process_) write("\\033[J");', "")]),
+    Mutant("a second run says nothing of its first tenths", PROGRESS, [
+        ("pool/progress.hpp", "last_tenth_ = progress.is_over ? 0 : tenth;", "last_tenth_ = tenth;")]),
+    Mutant("a file is full of lines", PROGRESS, [
+        ("pool/progress.hpp", "tenth <= last_tenth_ && progress.elapsed - last_printed_ < std::chrono::minutes(1)", "false")]),
+    Mutant("a dumb terminal gets escape sequences", PROGRESS, [
+        ("pool/progress.hpp", "os::is_terminal(options.stream) && !is_dumb()", "os::is_terminal(options.stream)")]),
     Mutant("workers outlive their owner", OWNERS, [(UNIX_WAIT, "  ::kill(::getpid(), SIGKILL);\n  return nullptr;", "  return nullptr;")]),
     Mutant("stopped workers outlive their owner", POOL, [(UNIX_WAIT, "  ::prctl(PR_SET_PDEATHSIG, SIGCONT);\n", "")]),
     Mutant("an interrupt ends the workers", POOL, [(UNIX_WAIT, "::signal(SIGINT, SIG_IGN);", "")]),

@@ -142,7 +142,7 @@ class Supervisor {
     event().notify();
   }
 
-  /// Withdraws what no worker has begun of the tasks of `sink`; what becomes of the others is told to nobody.
+  /// Withdraws what no worker has begun of the tasks of `sink`; nobody is told what becomes of the others.
   void abandon(const TaskSink& sink) noexcept { wake(queue_.abandon(sink)); }
 
   /// Retires the workers: idle ones end by themselves, those with a task are killed. What none has begun is withdrawn.
