@@ -39,7 +39,7 @@ UPGRADE_AT_DETACH = [
     (LINUX, "if (named) fd_.close();", "(void)named;"),
     ("segment/segment.hpp", "{ const os::Object closing = std::move(object_); }",
      "if (!name_.empty() && os::linux_only::try_lock(object_.descriptor(), os::linux_only::Lock::write))"
-     " ::unlink(os::file_of(name_).c_str());"
+     " ::unlink(os::file_of({name_}, {}).c_str());"
      "{ const os::Object closing = std::move(object_); }"),
     ("segment/segment.hpp", 'NDSHM_CRASH_POINT("detach: closed");\n    if (!name_.empty()) sweep_name(name_);',
      'NDSHM_CRASH_POINT("detach: closed");'),
@@ -57,14 +57,12 @@ MUTANTS = [
         (LINUX, "#include <poll.h>", "#include <poll.h>\n#include <sys/file.h>"),
     ]),
     Mutant("the name comes first, then the contents", FIGHT, [
-        (LINUX, "inline std::optional<UnpublishedObject> prepare_named(std::string_view, ",
-         "inline std::optional<UnpublishedObject> prepare_named(std::string_view name, "),
-        (LINUX, "::open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)",
-         "::open(file_of(name).c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600)"),
-        (LINUX, "  if (!fd) {\n    if (errno == EOPNOTSUPP",
+        (LINUX, "::open(where.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)",
+         "::open(file_of(name, context).c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600)"),
+        (LINUX, "  if (!fd) {\n    const std::error_code error",
          "  if (!fd && errno == EEXIST) return std::nullopt;\n"
          "  if (fd) linux_only::try_lock(fd.get(), linux_only::Lock::read);\n"
-         "  if (!fd) {\n    if (errno == EOPNOTSUPP"),
+         "  if (!fd) {\n    const std::error_code error"),
         (LINUX, 'NDSHM_CRASH_POINT("create: locked");', 'NDSHM_CRASH_POINT("create: locked"); return true;'),
     ]),
     Mutant("the process id of the creator instead of a lock", FIGHT, [
@@ -314,11 +312,26 @@ MUTANTS = [
     Mutant("handles are believed without the pipe", ("spawn",),
            [("process/spawn.hpp", "!os::inherited_descriptors() || value == nullptr", "value == nullptr")]),
     Mutant("a child's variables are passed on to its children", ("spawn",),
-           [(UNIX_PROCESS, 'text.starts_with("NDSHM_") || ', "")]),
+           [(UNIX_PROCESS, 'if (text.starts_with("NDSHM_") && name != "NDSHM_DIR") continue;', "")]),
     Mutant("a handle may mean a descriptor that was not handed over", ("spawn",),
            [("process/spawn.hpp", "if (place < detail::os::inherited_descriptors().value_or(0)) {", "if (true) {")]),
     Mutant("a relative path is one of the new directory", ("spawn",),
            [("process/spawn.hpp", "if (path.has_parent_path())", "if (false)")]),
+
+    Mutant("where named segments are is not passed on to children", ("directory",),
+           [(UNIX_PROCESS, ' && name != "NDSHM_DIR"', "")]),
+
+    # ---- the directory of named segments --------------------------------------------------------------------------
+    Mutant("a sweep looks into the usual directory", ("directory",),
+           [(LINUX, "entries(::opendir(std::string(directory()).c_str()), ::closedir);",
+             "entries(::opendir(\"/dev/shm\"), ::closedir);")]),
+    Mutant("a relative directory means another one in each process", ("directory",),
+           [(UNIX, "if (where.starts_with('/')) return where;", "return where;")]),
+    Mutant("a directory that is missing is taken for a name that is", ("directory",),
+           [(LINUX, "        require_directory(directory_of(name, context), context);\n", "")]),
+    Mutant("a directory that is missing has no segments", ("directory",),
+           [("segment/registry.hpp",
+             'detail::os::require_directory(detail::os::directory(), detail::Context("list"));', "")]),
 
     # ---- the portable path ----------------------------------------------------------------------------------------
     Mutant("portable: attach does not look again at the lock file", FIGHT,
@@ -337,7 +350,7 @@ MUTANTS = [
            [(POSIX, "if (!posix_only::lock_alone(lock.get())) return Swept::in_use;",
              "if (!posix_only::try_flock(lock.get(), LOCK_EX)) return Swept::in_use;")], True),
     Mutant("portable: nobody guards the name of an anonymous array", ("creators",),
-           [(POSIX, "unpublished->lose_name();", "{ UnpublishedObject nameless(std::move(*unpublished)); ::unlink(posix_only::lock_file(name, context).c_str()); NDSHM_CRASH_POINT(\"create: reserved\"); nameless.lose_name(); return nameless; }")], True),
+           [(POSIX, "unpublished->lose_name();", "{ UnpublishedObject nameless(std::move(*unpublished)); ::unlink(posix_only::lock_file({name}, context).c_str()); NDSHM_CRASH_POINT(\"create: reserved\"); nameless.lose_name(); return nameless; }")], True),
     Mutant("portable: create does not look again at the lock file", FIGHT,
            [(POSIX, "if (!posix_only::stands(lock.get())) continue;  // a sweeper removed it before we had it", "")], True),
     Mutant("portable: a child gets all that is open", ("spawn",),
@@ -373,7 +386,7 @@ MUTANTS = [
     Mutant("windows: others may open a segment", ("windows_names",),
            [(WINDOWS_BASE, "noexcept { return &nobody_else_; }", "noexcept { return nullptr; }")], windows=True),
     Mutant("windows: a name for all sessions is not asked the privilege for", ("windows_names",),
-           [(WINDOWS, "options.scope == Scope::machine && !windows_only::may_name_globally()", "false")], windows=True),
+           [(WINDOWS, "name.scope == Scope::machine && !windows_only::may_name_globally()", "false")], windows=True),
     Mutant("windows: a name that is taken is given again", ("names",),
            [(WINDOWS, "if (error.value() == ERROR_ALREADY_EXISTS) return false;", "")], windows=True),
     Mutant("windows: text that is not UTF-8 becomes other text", ("windows_names",),

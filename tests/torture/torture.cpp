@@ -143,7 +143,7 @@ void check(const Array& array) {
   for (const std::uint32_t element : array) {
     if (element != pattern) return violation(half_built, "an element is not what the creator wrote");
   }
-  const auto object = os::peek_named(array.name(), ndshm::Scope::session);
+  const auto object = os::peek_named({array.name()});
   if (!object) return violation(removed_live);
   if (uuid_of(ndshm::detail::describe(*object, ndshm::detail::Context("check")).control) != array.uuid())
     violation(bound_to_other);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <ndshm/core/options.hpp>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -14,6 +15,13 @@
 namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 
 enum class Access { read_only, read_write };
+
+/// What a named object is found by.
+struct ObjectName {
+  std::string_view name;
+  std::string_view directory{};  ///< empty: the one in force, os::directory(); Windows has none
+  ndshm::Scope scope = ndshm::Scope::session;
+};
 
 /// Owns what a system knows by a number, and closes it; -1 is nothing.
 template <void (*close_number)(int) noexcept>

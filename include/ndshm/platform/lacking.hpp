@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <ndshm/platform/common.hpp>
 #include <system_error>
 #include <thread>
 
@@ -14,6 +15,7 @@ namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 /// Lets time pass: nothing tells that a name has come.
 class NameWatch {
  public:
+  explicit NameWatch(const ObjectName&) {}
   void wait(std::chrono::nanoseconds limit) {
     std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(limit, std::chrono::milliseconds(5)));
   }

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <poll.h>
 #include <sys/inotify.h>
+#include <sys/sysmacros.h>
 
 #include <array>
 #include <climits>
@@ -33,10 +34,14 @@ inline constexpr bool can_list = true;
 inline constexpr std::string_view prefix = "ndshm.";
 inline constexpr std::size_t max_name_bytes = NAME_MAX - prefix.size();
 
-inline std::string file_of(std::string_view name) {
-  std::string path(directory);
-  path.reserve(path.size() + 1 + prefix.size() + name.size());
-  return path.append("/").append(prefix).append(name);
+/// Throws where no named object can be in that directory, and says what to do about it.
+inline void require_directory(std::string_view where, Context context) { unix_only::require_directory(where, context); }
+
+inline std::string file_of(const ObjectName& object, Context context) {
+  const std::string_view where = directory_of(object, context);
+  std::string path;
+  path.reserve(where.size() + 1 + prefix.size() + object.name.size());
+  return path.append(where).append("/").append(prefix).append(object.name);
 }
 
 /// An object that is open: the descriptor, what it is, and whether it may be written.
@@ -154,7 +159,7 @@ class UnpublishedObject {
   int descriptor() const { return fd_.get(); }
 
   /// Gives it the name, complete as it is; false when the name is taken.
-  bool publish(std::string_view name, Context context) {
+  bool publish(const ObjectName& object, Context context) {
     if (!locked_) {
       if (!linux_only::try_lock(fd_.get(), linux_only::Lock::read)) throw refused(last_error(), context, "lock");
       locked_ = true;
@@ -162,11 +167,11 @@ class UnpublishedObject {
     NDSHM_CRASH_POINT("create: locked");
     // Through /proc, because AT_EMPTY_PATH takes a capability; without /proc it is the only way.
     const std::string self = linux_only::path_of_own(fd_.get());
-    const std::string path = file_of(name);
+    const std::string path = file_of(object, context);
     if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) return true;
     if (errno == ENOENT && ::linkat(fd_.get(), "", AT_FDCWD, path.c_str(), AT_EMPTY_PATH) == 0) return true;
     if (errno == EEXIST) return false;
-    throw refused(last_error(), context, "linkat " + path);
+    throw refused_path(last_error(), context, "linkat", path);
   }
 
   Object finish(Context context) && { return {std::move(fd_), Access::read_write, context}; }
@@ -181,15 +186,18 @@ inline std::error_code set_size(int fd, std::size_t bytes) {
                                                                                           : last_error();
 }
 
-inline std::optional<UnpublishedObject> prepare_named(std::string_view, std::size_t bytes, const CreateOptions& options,
-                                                      Context context) {
-  Descriptor fd(retry_on_signal([&] { return ::open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); }));
+inline std::optional<UnpublishedObject> prepare_named(const ObjectName& name, std::size_t bytes,
+                                                      const CreateOptions& options, Context context) {
+  const std::string where(directory_of(name, context));
+  Descriptor fd(retry_on_signal([&] { return ::open(where.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); }));
   if (!fd) {
-    if (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT) {
-      throw Error(errc::unsupported, last_error(), context + "O_TMPFILE in " + directory,
-                  "mount a tmpfs there, or build with NDSHM_PORTABLE_POSIX");
+    const std::error_code error = last_error();
+    require_directory(where, context);
+    if (error == std::errc::operation_not_supported || error == std::errc::is_a_directory) {
+      throw Error(errc::unsupported, error, context + "O_TMPFILE in " + where,
+                  "mount a tmpfs there, let NDSHM_DIR name a directory of one, or build with NDSHM_PORTABLE_POSIX");
     }
-    throw refused(last_error(), context, std::string("O_TMPFILE in ") + directory);
+    throw refused(error, context, "O_TMPFILE in " + where);
   }
   NDSHM_CRASH_POINT("create: opened");
   if (::fchmod(fd.get(), static_cast<mode_t>(options.mode)) != 0) throw refused(last_error(), context, "fchmod");
@@ -212,22 +220,22 @@ inline UnpublishedObject prepare_anonymous(std::size_t bytes, unsigned mode, Con
 
 /// Opens the object of that name to look at it, without holding it: who holds an object has to sweep it afterwards.
 /// Nothing where there is none, or none that may be read.
-inline std::optional<Object> peek_named(std::string_view name, Scope) {
-  Descriptor fd = linux_only::open_file(file_of(name), Access::read_only);
+inline std::optional<Object> peek_named(const ObjectName& name) {
+  Descriptor fd = linux_only::open_file(file_of(name, Context("peek", name.name)), Access::read_only);
   if (!fd) return std::nullopt;
   Object object(std::move(fd), Access::read_only, Context("peek"));
   if (!object.is_file() || !object.has_name()) return std::nullopt;
   return object;
 }
 
-inline bool is_held(const Object& object, std::string_view) { return linux_only::is_held(object.descriptor()); }
+inline bool is_held(const Object& object, const ObjectName&) { return linux_only::is_held(object.descriptor()); }
 
 /// Opens the object of that name and holds it, so that nobody removes it. Nothing where there is none, and where no
 /// process holds it and `kind_of(object)` does not say that it lives on its own: such an object is dead.
 template <class KindOf>
-std::optional<Object> open_named(std::string_view name, Access access, const AttachOptions& options, KindOf kind_of,
+std::optional<Object> open_named(const ObjectName& name, Access access, const AttachOptions& options, KindOf kind_of,
                                  Context context) {
-  const std::string path = file_of(name);
+  const std::string path = file_of(name, context);
   const auto open = [&](Descriptor fd) {
     Object object(std::move(fd), access, context);
     if (!object.is_file()) throw Error(errc::not_a_segment, context + path + " is not a regular file");
@@ -243,12 +251,15 @@ std::optional<Object> open_named(std::string_view name, Access access, const Att
   for (;;) {
     Descriptor fd = linux_only::open_file(path, access);
     if (!fd) {
-      if (errno == ENOENT) return std::nullopt;
+      if (errno == ENOENT) {
+        require_directory(directory_of(name, context), context);
+        return std::nullopt;
+      }
       if (errno == ELOOP) throw Error(errc::not_a_segment, context + path + " is a symbolic link");
       if (errno == EISDIR || errno == ENXIO) {
         throw Error(errc::not_a_segment, context + path + " is not a regular file");
       }
-      throw refused(last_error(), context, "open " + path);
+      throw refused_path(last_error(), context, "open", path);
     }
     NDSHM_CRASH_POINT("attach: opened");
     if (!linux_only::is_held(fd.get())) {
@@ -297,8 +308,8 @@ inline Object open_process_descriptor(std::uint64_t pid, int number, Access acce
 /// is asked while nobody can attach. Always through a fresh descriptor: asking for the write lock on one that is shared
 /// with a child would take the child's read lock away.
 template <class KindOf>
-Swept sweep_named(std::string_view name, KindOf kind_of) {
-  const std::string path = file_of(name);
+Swept sweep_named(const ObjectName& name, KindOf kind_of) {
+  const std::string path = file_of(name, Context("sweep", name.name));
   Descriptor fd = linux_only::open_file(path, Access::read_write);
   if (!fd) return errno == ENOENT ? Swept::absent : Swept::in_use;
   NDSHM_CRASH_POINT("sweep: opened");
@@ -313,10 +324,10 @@ Swept sweep_named(std::string_view name, KindOf kind_of) {
   return removed ? Swept::removed : Swept::in_use;
 }
 
-/// The names of all objects, dead or alive, of all users.
+/// The names of all objects in the directory in force, dead or alive, of all users.
 inline std::vector<std::string> names() {
   std::vector<std::string> result;
-  const std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir(directory), ::closedir);
+  const std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir(std::string(directory()).c_str()), ::closedir);
   if (!entries) return result;
   while (const dirent* entry = ::readdir(entries.get())) {
     const std::string_view file = entry->d_name;
@@ -326,7 +337,7 @@ inline std::vector<std::string> names() {
 }
 
 /// What a program without this library opens to see the bytes.
-inline std::string path_of_name(std::string_view name, Context) { return file_of(name); }
+inline std::string path_of_name(const ObjectName& name, Context context) { return file_of(name, context); }
 inline std::string path_of_descriptor(int fd, Context) {
   return "/proc/" + std::to_string(process_id()) + "/fd/" + std::to_string(fd);
 }
@@ -334,8 +345,9 @@ inline std::string path_of_descriptor(int fd, Context) {
 /// Sleeps until something in the directory of names may have changed.
 class NameWatch {
  public:
-  NameWatch() : fd_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
-    if (fd_ && ::inotify_add_watch(fd_.get(), directory, IN_CREATE | IN_MOVED_TO) < 0) fd_.close();
+  explicit NameWatch(const ObjectName& name) : fd_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
+    const std::string where(directory_of(name, Context("watch", name.name)));
+    if (fd_ && ::inotify_add_watch(fd_.get(), where.c_str(), IN_CREATE | IN_MOVED_TO) < 0) fd_.close();
   }
   void wait(std::chrono::nanoseconds limit) {
     // Without inotify (its instances are limited) a look every 10 ms has to do.
@@ -401,19 +413,31 @@ inline std::uint64_t available_memory() {
   return known ? kib * 1024 : UINT64_MAX;
 }
 
+namespace linux_only {
+
+/// Whether the file system of that directory was mounted with huge pages. Source: proc_pid_mountinfo(5).
+inline bool mounted_with_huge_pages(std::string_view where) {
+  struct stat status {};
+  if (::stat(std::string(where).c_str(), &status) != 0) return false;
+  // "id parent major:minor root point options fields... - type source options_of_the_file_system"
+  const std::string device =
+      " " + std::to_string(major(status.st_dev)) + ":" + std::to_string(minor(status.st_dev)) + " ";
+  std::ifstream mounts("/proc/self/mountinfo");
+  for (std::string line; std::getline(mounts, line);) {
+    const std::size_t fields = line.find(" - ");
+    if (fields == std::string::npos || line.find(device) > fields) continue;
+    for (const char* const option : {"huge=advise", "huge=always", "huge=within_size"}) {
+      if (line.find(option, fields) != std::string::npos) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace linux_only
+
 /// Whether the kernel gives huge pages to such an object when asked to.
 inline bool huge_pages_are_on(bool named) {
-  if (named) {
-    std::ifstream mounts("/proc/self/mounts");
-    bool on = false;
-    for (std::string device, point, type, options, rest;
-         mounts >> device >> point >> type >> options && std::getline(mounts, rest);) {
-      if (point == directory)
-        on = options.find("huge=advise") != std::string::npos || options.find("huge=always") != std::string::npos ||
-             options.find("huge=within_size") != std::string::npos;
-    }
-    if (on) return true;
-  }
+  if (named && linux_only::mounted_with_huge_pages(directory())) return true;
   std::ifstream file("/sys/kernel/mm/transparent_hugepage/shmem_enabled");
   std::string text;
   std::getline(file, text);

@@ -230,8 +230,11 @@ inline std::vector<std::string> environment_with(const Variables& extra) {
   for (char** entry = environment(); entry != nullptr && *entry != nullptr; ++entry) {
     const std::string_view text = *entry;
     const std::size_t equals = text.find('=');
-    if (text.starts_with("NDSHM_") || equals == std::string_view::npos) continue;
-    variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+    if (equals == std::string_view::npos) continue;
+    const std::string_view name = text.substr(0, equals);
+    // Where named segments are is meant for all processes; what else there is, for this one alone.
+    if (text.starts_with("NDSHM_") && name != "NDSHM_DIR") continue;
+    variables.emplace(name, text.substr(equals + 1));
   }
   for (const auto& [name, value] : extra) variables.insert_or_assign(name, value);
   std::vector<std::string> result;

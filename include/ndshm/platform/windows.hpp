@@ -45,7 +45,10 @@ template <class>
 inline constexpr bool has_fork = false;
 inline constexpr bool has_persistence = false;
 inline constexpr bool can_list = false;
-inline constexpr const char* directory = "the page file";
+inline constexpr std::string_view default_directory = "the page file";
+/// Kernel names lie in no directory, so that NDSHM_DIR does not count here.
+inline std::string_view directory() { return default_directory; }
+inline void require_directory(std::string_view, Context) {}
 inline constexpr std::size_t max_name_bytes = 200;
 
 inline boost::interprocess::mapped_region map(int number, Access access, std::size_t bytes, Context context) {
@@ -167,9 +170,8 @@ inline std::wstring sign_name(Scope where, std::string_view name, Context contex
 }
 
 /// Opens a segment by its name. Nothing where there is none that is complete.
-inline std::optional<Object> open_by_sign(std::string_view name, Access access, const AttachOptions& options,
-                                          Context context) {
-  const std::wstring path = sign_name(options.scope, name, context);
+inline std::optional<Object> open_by_sign(const ObjectName& object, Access access, Owner owner, Context context) {
+  const std::wstring path = sign_name(object.scope, object.name, context);
   Descriptor sign(::OpenFileMappingW(FILE_MAP_READ | READ_CONTROL, FALSE, path.c_str()));
   if (!sign) {
     const std::error_code error = last_error();
@@ -196,7 +198,7 @@ inline std::optional<Object> open_by_sign(std::string_view name, Access access, 
     if (error.value() == ERROR_FILE_NOT_FOUND) return std::nullopt;  // its last holder is just ending
     throw refused(error, context, "OpenFileMapping");
   }
-  if (options.owner == Owner::me) {
+  if (owner == Owner::me) {
     require_own(sign.handle(), context);  // it says where the elements are
     require_own(memory.handle(), context);
   }
@@ -208,9 +210,8 @@ inline std::optional<Object> open_by_sign(std::string_view name, Access access, 
 /// An object that nobody else can see yet.
 class UnpublishedObject {
  public:
-  /// `name` is that of the memory, in the namespace `where`; an anonymous one has none.
-  UnpublishedObject(std::wstring name, Scope where, std::size_t bytes, unsigned mode, Context context)
-      : name_(std::move(name)), where_(where) {
+  /// `name` is that of the memory; an anonymous one has none.
+  UnpublishedObject(std::wstring name, std::size_t bytes, unsigned mode, Context context) : name_(std::move(name)) {
     if (mode != 0600) {
       throw Error(errc::unsupported, context + "on Windows only the user who made an array can attach it",
                   "leave the mode away");
@@ -221,12 +222,12 @@ class UnpublishedObject {
   int descriptor() const { return memory_.get(); }
 
   /// Gives it the name, complete as it is; false when the name is taken.
-  bool publish(std::string_view name, Context context) {
+  bool publish(const ObjectName& object, Context context) {
     Backoff backoff(std::chrono::seconds(1));
     for (;;) {
-      if (make_sign(name, context)) return true;
+      if (make_sign(object, context)) return true;
       // Where nobody is alive the sign is being made, or the process that had it is just ending.
-      if (is_alive(name, context) || !backoff.wait()) return false;
+      if (is_alive(object, context) || !backoff.wait()) return false;
     }
   }
 
@@ -241,9 +242,9 @@ class UnpublishedObject {
   }
 
   /// False where there is a sign already.
-  bool make_sign(std::string_view name, Context context) {
+  bool make_sign(const ObjectName& object, Context context) {
     using windows_only::Sign;
-    const std::wstring path = windows_only::sign_name(where_, name, context);
+    const std::wstring path = windows_only::sign_name(object.scope, object.name, context);
     Descriptor sign = make_memory(sizeof(Sign), path, context);
     const std::error_code error = last_error();
     if (!sign) {
@@ -263,41 +264,40 @@ class UnpublishedObject {
   }
 
   /// Whether a segment has the name, or something that is none of ours.
-  bool is_alive(std::string_view name, Context context) const {
+  static bool is_alive(const ObjectName& object, Context context) {
     try {
-      return windows_only::open_by_sign(name, Access::read_only, {.scope = where_}, context).has_value();
+      return windows_only::open_by_sign(object, Access::read_only, Owner::me, context).has_value();
     } catch (const Error&) {
       return true;
     }
   }
 
   std::wstring name_;
-  Scope where_;
   Descriptor memory_;
   Descriptor sign_;
 };
 
-inline std::optional<UnpublishedObject> prepare_named(std::string_view, std::size_t bytes, const CreateOptions& options,
-                                                      Context context) {
-  if (options.scope == Scope::machine && !windows_only::may_name_globally()) {
+inline std::optional<UnpublishedObject> prepare_named(const ObjectName& name, std::size_t bytes,
+                                                      const CreateOptions& options, Context context) {
+  if (name.scope == Scope::machine && !windows_only::may_name_globally()) {
     throw Error(
         errc::permission_denied,
         context + "a name for all sessions takes the privilege SeCreateGlobalPrivilege, which is not enabled here",
         "run it as a service or as an administrator, or use Scope::session; attaching takes no privilege");
   }
   const std::string unique = boost::uuids::to_string(boost::uuids::random_generator()());
-  return UnpublishedObject(windows_only::object_name(options.scope, L"ndshm-data.", unique, context), options.scope,
-                           bytes, options.mode, context);
+  return UnpublishedObject(windows_only::object_name(name.scope, L"ndshm-data.", unique, context), bytes, options.mode,
+                           context);
 }
 
 inline UnpublishedObject prepare_anonymous(std::size_t bytes, unsigned mode, Context context) {
-  return {{}, {}, bytes, mode, context};
+  return {{}, bytes, mode, context};
 }
 
 /// Opens the object of that name to look at it. Nothing where there is none, or none that may be read.
-inline std::optional<Object> peek_named(std::string_view name, Scope where) {
+inline std::optional<Object> peek_named(const ObjectName& name) {
   try {
-    return windows_only::open_by_sign(name, Access::read_only, {.scope = where}, Context("peek"));
+    return windows_only::open_by_sign(name, Access::read_only, Owner::me, Context("peek", name.name));
   } catch (const Error& error) {
     if (error.condition() == errc::permission_denied) return std::nullopt;
     throw;
@@ -305,12 +305,12 @@ inline std::optional<Object> peek_named(std::string_view name, Scope where) {
 }
 
 /// What can be opened is held.
-inline bool is_held(const Object&, std::string_view) { return true; }
+inline bool is_held(const Object&, const ObjectName&) { return true; }
 
 template <class KindOf>
-std::optional<Object> open_named(std::string_view name, Access access, const AttachOptions& options, KindOf,
+std::optional<Object> open_named(const ObjectName& name, Access access, const AttachOptions& options, KindOf,
                                  Context context) {
-  return windows_only::open_by_sign(name, access, options, context);
+  return windows_only::open_by_sign(name, access, options.owner, context);
 }
 
 namespace windows_only {
@@ -368,14 +368,14 @@ inline Object open_process_descriptor(std::uint64_t pid, int number, Access acce
 
 /// Nothing is ever left to sweep: the kernel removes what nobody has open, so what has the name is alive.
 template <class KindOf>
-Swept sweep_named(std::string_view, KindOf) {
+Swept sweep_named(const ObjectName&, KindOf) {
   return Swept::in_use;
 }
 
 inline std::vector<std::string> names() { return {}; }
 
 /// What a program without this library opens to see the bytes: there are no paths.
-inline std::string path_of_name(std::string_view, Context context) {
+inline std::string path_of_name(const ObjectName&, Context context) {
   throw Error(errc::unsupported, context + "Windows does not show memory objects as files");
 }
 inline std::string path_of_descriptor(int, Context context) { return path_of_name({}, context); }

@@ -36,9 +36,10 @@ inline std::vector<SegmentInfo> list() {
     throw Error(errc::unsupported, "list: Windows does not tell which named memory there is",
                 "ndshm::exists(name) asks for one name");
   }
+  detail::os::require_directory(detail::os::directory(), detail::Context("list"));
   std::vector<SegmentInfo> result;
   for (const std::string& name : detail::os::names()) {
-    const auto object = detail::os::peek_named(name, Scope::machine);
+    const auto object = detail::os::peek_named({.name = name, .scope = Scope::machine});
     if (!object) continue;
     try {
       const detail::Description description = detail::describe(*object, detail::Context("list"));
@@ -48,7 +49,7 @@ inline std::vector<SegmentInfo> list() {
       result.push_back({name, detail::uuid_of(control), description.header.descr, description.header.shape,
                         description.header.fortran_order, description.layout.data_bytes,
                         detail::is_persistent(description) ? Lifetime::persistent : Lifetime::shared,
-                        detail::os::is_held(*object, name), control.creator_pid,
+                        detail::os::is_held(*object, {name}), control.creator_pid,
                         std::chrono::system_clock::time_point(since_1970)});
     } catch (const Error&) {  // not a segment, or one of another version
     }
@@ -62,10 +63,10 @@ inline std::vector<SegmentInfo> list() {
 inline bool exists(std::string_view name, Scope where = Scope::session) {
   const detail::Context context("exists", name);
   detail::check_name(name, detail::os::max_name_bytes, context);
-  const auto object = detail::os::peek_named(name, where);
+  const auto object = detail::os::peek_named({.name = name, .scope = where});
   if (!object) return false;
   const bool persistent = detail::is_persistent(detail::describe(*object, context));
-  return persistent || detail::os::is_held(*object, name);
+  return persistent || detail::os::is_held(*object, {name});
 }
 
 /// Ends a persistent segment: removes it, or lets the last process that holds it remove it. A segment that is in use is
@@ -76,7 +77,7 @@ inline bool remove(std::string_view name) {
   detail::check_name(name, detail::os::max_name_bytes, context);
   const bool found = detail::holding(std::string(name), [&] {
     const auto living = [](const detail::os::Object&) { return detail::os::Kind::persistent; };
-    const auto object = detail::os::open_named(name, detail::Access::read_write, {}, living, context);
+    const auto object = detail::os::open_named({name}, detail::Access::read_write, {}, living, context);
     if (!object) return false;
     const detail::Description description = detail::describe(*object, context);
     const std::uint32_t flags = description.control.flags & ~detail::flag_persistent;

@@ -101,7 +101,7 @@ inline os::Kind kind_of(const Description& description) {
 /// the end of every life.
 inline Swept sweep_name(std::string_view name) noexcept {
   try {
-    return os::sweep_named(name, [](const os::Object& object) {
+    return os::sweep_named({name}, [](const os::Object& object) {
       try {
         return kind_of(describe(object, Context("sweep")));
       } catch (const Error&) {
@@ -206,7 +206,7 @@ class Segment {
   /// Sees to it. Throws errc::unsupported for a named segment, and where the system cannot do it.
   void freeze(Context context) const;
   std::string path(Context context) const {
-    return name_.empty() ? os::path_of_descriptor(object_.descriptor(), context) : os::path_of_name(name_, context);
+    return name_.empty() ? os::path_of_descriptor(object_.descriptor(), context) : os::path_of_name({name_}, context);
   }
 
  private:
@@ -296,7 +296,7 @@ std::shared_ptr<Segment> Segment::create(const std::string& name, npy::Header he
 
   auto unpublished = with_free_name(name, context, [&]() -> std::optional<os::UnpublishedObject> {
     if (!named) return os::prepare_anonymous(layout.total_bytes, options.mode, context);
-    return os::prepare_named(name, layout.total_bytes, options, context);
+    return os::prepare_named({.name = name, .scope = options.scope}, layout.total_bytes, options, context);
   });
   auto region = os::map(unpublished->descriptor(), Access::read_write, layout.total_bytes, context);
   auto* const start = static_cast<std::byte*>(region.get_address());
@@ -315,7 +315,9 @@ std::shared_ptr<Segment> Segment::create(const std::string& name, npy::Header he
   std::memcpy(start + layout.control_offset, &control, sizeof control);
   NDSHM_CRASH_POINT("create: control written");
 
-  if (named) with_free_name(name, context, [&] { return unpublished->publish(name, context); });
+  if (named)
+    with_free_name(name, context,
+                   [&] { return unpublished->publish({.name = name, .scope = options.scope}, context); });
   NDSHM_CRASH_POINT("create: published");
   return holding(name, [&] {
     return MappingTable::instance().add(
@@ -331,7 +333,8 @@ inline Error Segment::out_of_memory(std::size_t bytes, bool named, std::error_co
     const std::uint64_t gib = ((space.whole - space.free + bytes) >> 30) + 1;
     return {
         errc::out_of_memory, error,
-        needs + os::directory + " has " + format_bytes(space.free) + " of " + format_bytes(space.whole) + " free",
+        needs + std::string(os::directory()) + " has " + format_bytes(space.free) + " of " + format_bytes(space.whole) +
+            " free",
         "make it larger (docker run --shm-size=" + std::to_string(gib) +
             "g), leave the name away (anonymous arrays do not live there), or use Reserve::lazy for a sparse array"};
   }
@@ -417,7 +420,7 @@ inline std::shared_ptr<Segment> Segment::try_attach(const std::string& name, Acc
   check_name(name, os::max_name_bytes, context);
   return holding(name, [&]() -> std::shared_ptr<Segment> {
     const auto kind = [&](const os::Object& object) { return kind_of(describe(object, context)); };
-    auto object = os::open_named(name, access, options, kind, context);
+    auto object = os::open_named({.name = name, .scope = options.scope}, access, options, kind, context);
     if (object) return share(std::move(*object), name, options.scope, context);
     sweep_name(name);
     return nullptr;
@@ -442,7 +445,7 @@ inline std::shared_ptr<Segment> Segment::attach(const std::string& name, Access 
     if (watch) {
       watch->wait(left);
     } else {
-      watch.emplace();  // and one more look, for what came before it
+      watch.emplace(os::ObjectName{name});  // and one more look, for what came before it
     }
   }
 }
