@@ -19,7 +19,8 @@ GOOD = {
                      "inline std::string in_quotes(const std::string& text) { return '\"' + text + '\"'; }\n"
                      "enum class Colour { red, green };\ninline void (*crash_hook)(const char* where) = nullptr;\n" + CLOSE,
     "platform/platform.hpp": "#pragma once\n#if defined(_WIN32)\n#include <ndshm/platform/windows/objects.hpp>\n#else\n"
-                             "#include <ndshm/platform/linux/objects.hpp>\n#endif\n",
+                             "#include <ndshm/platform/linux/objects.hpp>\n#endif\n#include <ndshm/platform/contract.hpp>\n",
+    "platform/contract.hpp": "#pragma once\n#include <ndshm/platform/platform.hpp>\n",
     "platform/linux/objects.hpp": "#pragma once\n#include <sys/mman.h>\n#include <ndshm/core/config.hpp>\n" + DETAIL +
                                   "inline int open_named() { return 1'000; }\n" + CLOSE,
     "platform/windows/objects.hpp": "#pragma once\n#include <windows.h>\n#include <ndshm/core/config.hpp>\n" + DETAIL +
