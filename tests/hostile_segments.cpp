@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "system.hpp"
 
 using namespace ndshm;
 using detail::ControlPage;
@@ -41,7 +42,7 @@ Uuid some_uuid() {
   return uuid;
 }
 
-std::string path_of(const std::string& name) { return "/dev/shm/ndshm." + name; }
+std::string path_of(const std::string& name) { return segment_directory() + "/ndshm." + name; }
 
 /// What is at a path, without following it; removed at the end, whatever it has become.
 class Planted {
@@ -538,7 +539,7 @@ TEST_CASE("what is no regular file is not a segment, and stays as it is") {
   }
   SECTION("a link to a dead segment") {
     File target(good());
-    target.move("/dev/shm/" + unique_name("ndshm-outside"));  // else sweep() would be right to remove it
+    target.move(segment_directory() + "/" + unique_name("ndshm-outside"));  // else sweep() would be right to remove it
     const std::string target_before = target.state();
     const Planted link;
     REQUIRE(::symlink(target.path().c_str(), link.path().c_str()) == 0);
@@ -547,7 +548,7 @@ TEST_CASE("what is no regular file is not a segment, and stays as it is") {
   }
   SECTION("a link to nothing") {
     const Planted link;
-    REQUIRE(::symlink("/dev/shm/ndshm.there-is-no-such-segment", link.path().c_str()) == 0);
+    REQUIRE(::symlink(path_of("there-is-no-such-segment").c_str(), link.path().c_str()) == 0);
     check(link, "is a symbolic link");
   }
   SECTION("a link to itself") {
@@ -668,21 +669,21 @@ TEST_CASE("a copy of a segment's bytes is not taken for the segment") {
 
 TEST_CASE("a segment that belongs to somebody else is refused, and stays as it is") {
   const File file(segment_of({"<f8", 8, false, {4}}));
-  if (::geteuid() == 0) {  // only root can give a file away; anybody else can lock himself out
+  if (is_root()) {  // only root can give a file away; anybody else can lock himself out
     REQUIRE(::chown(file.path().c_str(), 65534, 65534) == 0);
   } else {
     REQUIRE(::chmod(file.path().c_str(), 0) == 0);
   }
   const std::string before = file.state();
   check_refused(file, errc::permission_denied, "");
-  if (::geteuid() == 0) {
+  if (is_root()) {
     CHECK((attach<double, 1>(file.name(), {.owner = Owner::anyone}).size()) == 4);
     CHECK(file.state() == before);
   }
 }
 
-TEST_CASE("a dead segment of somebody else is not swept") {
-  if (::geteuid() != 0) return;
+TEST_CASE("a dead segment of somebody else is not swept", "[root]") {
+  if (!is_root()) SKIP_TEST("needs root, to give a file away");
   const File file(good());
   REQUIRE(::chown(file.path().c_str(), 65534, 65534) == 0);
   const std::string before = file.state();

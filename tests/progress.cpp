@@ -155,11 +155,8 @@ class Terminal {
   std::FILE* stream_ = nullptr;
 };
 
-#define REQUIRE_TERMINAL(terminal)                          \
-  if (!(terminal)) {                                        \
-    WARN("not tested: there are no pseudo-terminals here"); \
-    return;                                                 \
-  }
+#define REQUIRE_TERMINAL(terminal) \
+  if (!(terminal)) SKIP_TEST("there are no pseudo-terminals here")
 
 /// What a progress bar prints where there is no terminal.
 class File {

@@ -750,8 +750,8 @@ TEST_CASE("a frozen array is sent for reading only") {
   }
 }
 
-TEST_CASE("a process of another user gets what was sent, and no more") {
-  if (::geteuid() != 0) return;  // only root can become another user
+TEST_CASE("a process of another user gets what was sent, and no more", "[root]") {
+  if (::geteuid() != 0) SKIP_TEST("needs root, to become another user");
   const Pair data = make_pair(SOCK_STREAM);
   CHECK(all_succeed({[&] {
                        const auto array = ndshm::copy_of(xt::arange<int>(4));

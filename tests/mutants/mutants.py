@@ -42,7 +42,7 @@ UPGRADE_AT_DETACH = [
     (LINUX, "if (named) fd_.close();", "(void)named;"),
     ("segment/segment.hpp", "{ const os::Object closing = std::move(object_); }",
      "if (is_named() && os::linux_only::try_lock(object_.descriptor(), os::linux_only::Lock::write))"
-     " ::unlink(os::file_of({name_}, {}).c_str());"
+     " ::unlink(os::file_of(object_of(name_), {}).c_str());"
      "{ const os::Object closing = std::move(object_); }"),
     ("segment/segment.hpp", 'NDSHM_CRASH_POINT("detach: closed");\n    if (is_named()) sweep_name(object_of(name_));',
      'NDSHM_CRASH_POINT("detach: closed");'),
