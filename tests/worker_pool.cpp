@@ -268,6 +268,26 @@ TEST_CASE("idle workers that are killed are replaced, and no task is lost") {
   }
 }
 
+TEST_CASE("workers that die at the same time are each reported with what ended them") {
+  Gate gate;
+  WorkerPool pool(2,
+                  [&](int) {
+                    gate.pass();
+                    ::raise(SIGKILL);
+                  },
+                  {.max_replacements = 0});
+  auto first = pool.submit(0);
+  auto second = pool.submit(1);
+  gate.await(2);
+  gate.open();
+  for (const std::uint64_t pid : pool.pids()) {
+    siginfo_t info{};
+    CHECK(::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) == 0);  // it stays for the pool to reap
+  }
+  CHECK_ERROR(first.get(), errc::task_failed, "signal 9");
+  CHECK_ERROR(second.get(), errc::task_failed, "signal 9");
+}
+
 TEST_CASE("the pool ends in words when there is no worker left") {
   WorkerPool pool(2, [](int) { ::raise(SIGKILL); }, {.max_replacements = 3});
   const auto report = pool.try_run(numbers(20));
