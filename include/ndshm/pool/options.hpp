@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// options.hpp: what a pool, a worker program and a run can be asked for. Includes progress.hpp, worker.hpp and
+// options.hpp: what a pool, a worker program and a run can be asked for. Includes progress_state.hpp, worker.hpp and
 // spawn.hpp, no xtensor.
 #pragma once
 
@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <functional>
 #include <ndshm/format/handle.hpp>
-#include <ndshm/pool/progress.hpp>
+#include <ndshm/pool/progress_state.hpp>
 #include <ndshm/pool/worker.hpp>
 #include <ndshm/process/spawn.hpp>
 #include <string>

@@ -51,23 +51,4 @@ T read_as(const std::byte* at) {
   return *std::launder(reinterpret_cast<const T*>(bytes));
 }
 
-template <class Function>
-struct FirstParameter : FirstParameter<decltype(&Function::operator())> {};
-template <class R, class J, class... Rest>
-struct FirstParameter<R (*)(J, Rest...)> : std::type_identity<std::decay_t<J>> {};
-template <class R, class C, class J, class... Rest>
-struct FirstParameter<R (C::*)(J, Rest...)> : std::type_identity<std::decay_t<J>> {};
-template <class R, class C, class J, class... Rest>
-struct FirstParameter<R (C::*)(J, Rest...) const> : std::type_identity<std::decay_t<J>> {};
-template <class R, class J, class... Rest>
-struct FirstParameter<R (*)(J, Rest...) noexcept> : std::type_identity<std::decay_t<J>> {};
-template <class R, class C, class J, class... Rest>
-struct FirstParameter<R (C::*)(J, Rest...) noexcept> : std::type_identity<std::decay_t<J>> {};
-template <class R, class C, class J, class... Rest>
-struct FirstParameter<R (C::*)(J, Rest...) const noexcept> : std::type_identity<std::decay_t<J>> {};
-
-/// The type of the jobs that a function takes.
-template <class Function>
-using JobOf = typename FirstParameter<Function>::type;
-
 }  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail

@@ -6,6 +6,7 @@
 #include <ndshm/core/context.hpp>
 #include <ndshm/platform/platform.hpp>
 #include <ndshm/pool/task_board.hpp>
+#include <ndshm/pool/task_function.hpp>
 #include <ndshm/pool/task_types.hpp>
 #include <ndshm/pool/worker.hpp>
 #include <ndshm/pool/worker_loop.hpp>
@@ -24,8 +25,8 @@ namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 /// none. Throws: nothing.
 template <class Function>
 int work(Function function) {
-  using Job = detail::JobOf<Function>;
-  using Result = detail::TaskResult<Function, Job>;
+  using Job = typename TaskJob<Function>::type;
+  using Result = typename TaskResult<Function>::type;
   return run_main([&] {
     namespace os = detail::os;
     using detail::Assignment;

@@ -1,33 +1,18 @@
 // SPDX-License-Identifier: BSL-1.0
 // worker_loop.hpp: the loop in which a worker does tasks until its pool closes, whether it was forked or spawned.
-// Includes task_board.hpp, worker.hpp and process.hpp, no xtensor.
+// Includes task_board.hpp, task_function.hpp and process.hpp, no xtensor.
 #pragma once
 
 #include <cstring>
-#include <functional>
 #include <ndshm/platform/platform.hpp>
 #include <ndshm/pool/task_board.hpp>
+#include <ndshm/pool/task_function.hpp>
 #include <ndshm/pool/task_types.hpp>
 #include <ndshm/pool/worker.hpp>
 #include <ndshm/process/run.hpp>
 #include <type_traits>
-#include <utility>
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail {
-
-/// Calls function(job) or function(job, worker).
-template <class Function, class Job>
-decltype(auto) call_task(Function& function, const Job& job, const Worker& worker) {
-  if constexpr (std::is_invocable_v<Function&, const Job&, const Worker&>) {
-    return std::invoke(function, job, worker);
-  } else {
-    return std::invoke(function, job);
-  }
-}
-
-template <class Function, class Job>
-using TaskResult =
-    std::decay_t<decltype(call_task(std::declval<Function&>(), std::declval<const Job&>(), std::declval<Worker>()))>;
 
 template <class Job, class Result, class Function>
 void run_task(TaskBoard& board, const TaskBoard::Claim& claim, Function& function, const Worker& worker) {

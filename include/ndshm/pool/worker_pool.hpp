@@ -18,6 +18,7 @@
 #include <ndshm/pool/report.hpp>
 #include <ndshm/pool/run.hpp>
 #include <ndshm/pool/supervisor.hpp>
+#include <ndshm/pool/task_function.hpp>
 #include <ndshm/pool/task_types.hpp>
 #include <ndshm/pool/worker.hpp>
 #include <ndshm/pool/worker_loop.hpp>
@@ -105,7 +106,7 @@ class WorkerPool {
   WorkerPool(std::size_t workers, Function function, PoolOptions options = {})
       : supervisor_(std::make_shared<detail::Supervisor>(detail::task_types<Job, Result>(), workers,
                                                          options.max_replacements, options.start_timeout)) {
-    static_assert(std::is_same_v<detail::TaskResult<Function, Job>, Result>,
+    static_assert(std::is_same_v<typename TaskResult<Function, Job>::type, Result>,
                   "ndshm: the function does not take a Job and return a Result of this WorkerPool<Job, Result>");
     const bool waits = static_cast<bool>(options.first_touch);
     supervisor_->open([supervisor = supervisor_.get(),
@@ -281,6 +282,6 @@ class WorkerPool {
 
 template <class Function>
 WorkerPool(std::size_t, Function, PoolOptions = {})
-    -> WorkerPool<detail::JobOf<Function>, detail::TaskResult<Function, detail::JobOf<Function>>>;
+    -> WorkerPool<typename TaskJob<Function>::type, typename TaskResult<Function>::type>;
 
 }  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
