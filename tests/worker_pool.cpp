@@ -284,8 +284,8 @@ TEST_CASE("workers that die at the same time are each reported with what ended t
     siginfo_t info{};
     CHECK(::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) == 0);  // it stays for the pool to reap
   }
-  CHECK_ERROR(first.get(), errc::task_failed, "signal 9");
-  CHECK_ERROR(second.get(), errc::task_failed, "signal 9");
+  CHECK_ERROR(first.get(), errc::task_failed, "; task 0: signal 9");
+  CHECK_ERROR(second.get(), errc::task_failed, "; task 0: signal 9");
 }
 
 TEST_CASE("the pool ends in words when there is no worker left") {
