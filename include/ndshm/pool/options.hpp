@@ -9,6 +9,7 @@
 #include <functional>
 #include <ndshm/format/handle.hpp>
 #include <ndshm/pool/progress.hpp>
+#include <ndshm/pool/progress_state.hpp>
 #include <ndshm/pool/worker.hpp>
 #include <ndshm/process/spawn.hpp>
 #include <string>

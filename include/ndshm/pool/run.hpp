@@ -12,6 +12,7 @@
 #include <ndshm/core/config.hpp>
 #include <ndshm/pool/options.hpp>
 #include <ndshm/pool/progress.hpp>
+#include <ndshm/pool/progress_state.hpp>
 #include <ndshm/pool/report.hpp>
 #include <ndshm/pool/supervisor.hpp>
 #include <ndshm/pool/task_queue.hpp>

@@ -16,6 +16,8 @@
 #include <ndshm/core/context.hpp>
 #include <ndshm/core/error.hpp>
 #include <ndshm/core/text.hpp>
+#include <ndshm/format/npy_header.hpp>
+#include <ndshm/format/segment_layout.hpp>
 #include <ndshm/platform/platform.hpp>
 #include <ndshm/pool/report.hpp>
 #include <ndshm/pool/task_board.hpp>
@@ -26,6 +28,7 @@
 #include <ndshm/process/process.hpp>
 #include <ndshm/segment/create.hpp>
 #include <ndshm/segment/segment.hpp>
+#include <ndshm/segment/sweep.hpp>
 #include <optional>
 #include <string>
 #include <utility>
