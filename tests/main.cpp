@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // main.cpp: runs the tests. Ends with 77, which is how ctest is told of a skipped test, when every test case that ran
-// was skipped; fails when a case asserted nothing without a reason, or when none ran at all.
+// was skipped; fails when a case asserted nothing without a reason, or when none ran at all. Hidden cases are what
+// tests start as processes: whoever starts them asserts.
 #define CATCH_CONFIG_RUNNER
 #include "catch.hpp"
 
@@ -44,7 +45,7 @@ class Counter : public Listener {
     if (!reason_to_skip().empty()) {
       ++count.skipped;
       std::cout << "skipped: " << name << ": " << reason_to_skip() << std::endl;
-    } else if (stats.totals.assertions.total() == 0) {
+    } else if (stats.totals.assertions.total() == 0 && !info_of(stats).isHidden()) {
       ++count.empty;
       std::cout << "failed: " << name << ": nothing was asserted" << std::endl;
     }

@@ -5,8 +5,8 @@
     neighbour.py TORTURE COMMAND…
 
 TORTURE is the program of tests/torture/torture.cpp: six processes that fight over names and are killed, again and
-again. Two of them run as long as the command does, one in /dev/shm and one in a directory of its own. Neither may be disturbed by
-the command, nor the other way round. Ends as the command ends, and with 3 when the neighbour was disturbed.
+again. Two of them run as long as the command does, one in /dev/shm and one in a directory of its own. Neither may be
+disturbed by the command, nor the other way round. Ends as the command ends, and with 3 when a neighbour was disturbed.
 """
 
 import os

@@ -173,6 +173,16 @@ def owners_of(headers):
     return owners
 
 
+def announced_in(header):
+    """Classes that are declared there without being defined: who only names them needs no more."""
+    found = set()
+    for declaration in header.declarations:
+        words = [token.text for token in cpp.without_template(declaration.tokens)]
+        if not declaration.defines_class and not declaration.in_class and len(words) == 2 and words[0] in cpp.CLASS_KEYS:
+            found.add(words[1])
+    return found
+
+
 def is_telling(name):
     """Whether a name is that of one thing: a type, a macro, or words with an underscore. `name`, `create` or `fits` are
     also members, parameters and local variables."""
@@ -181,6 +191,7 @@ def is_telling(name):
 
 def includes(headers):
     owners = owners_of(headers)
+    announced = {header.name: announced_in(header) for header in headers.values()}
     for header in headers.values():
         direct = {name for _, name in header.own}
         standard = {name for _, name in header.includes}
@@ -189,8 +200,8 @@ def includes(headers):
         macros = [cpp.Token(word, number) for number, directive in header.directives
                   for word in re.findall(r"\bNDSHM_\w+", directive)]
         own_names = declared_anywhere(tokens)
-        words = ["", "", *(token.text for token in tokens)]
-        for token, space, prior in [*zip(tokens, words, words[1:]), *((macro, "", "") for macro in macros)]:
+        words = ["", "", *(token.text for token in tokens), ""]
+        for token, space, prior, after in [*zip(tokens, words, words[1:], words[3:]), *((macro, "", "", "") for macro in macros)]:
             name = token.text
             if name in told or not re.match(r"[A-Za-z_]", name):
                 continue
@@ -205,7 +216,9 @@ def includes(headers):
                 continue
             if prior == "::" and qualified not in ("ndshm", "detail", "os", "npy", "linux_only", "posix_only", "unix_only"):
                 continue
-            if name in own_names and prior != "::":
+            if prior != "::" and (name in own_names or name.islower() and after not in ("(", "<")):
+                continue  # a member, a parameter, an enumerator
+            if any(name in announced.get(near, ()) for near in (header.name, *direct)):
                 continue
             where = owners[name]
             if where & (direct | EVERYWHERE) or any(

@@ -17,7 +17,7 @@ GOOD = {
     "core/config.hpp": CONFIG + "#if defined(NDSHM_PORTABLE_POSIX)\n#endif\n",
     "core/text.hpp": "#pragma once\n#include <ndshm/core/config.hpp>\n#include <string>\n" + DETAIL +
                      "inline std::string in_quotes(const std::string& text) { return '\"' + text + '\"'; }\n"
-                     "enum class Colour { red, green };\ninline void (*crash_hook)(const char* where) = nullptr;\n" + CLOSE,
+                     "enum class Colour { red_one, open_named };\ninline void (*crash_hook)(const char* where) = nullptr;\n" + CLOSE,
     "platform/platform.hpp": "#pragma once\n#if defined(_WIN32)\n#include <ndshm/platform/windows/objects.hpp>\n#else\n"
                              "#include <ndshm/platform/linux/objects.hpp>\n#endif\n#include <ndshm/platform/contract.hpp>\n",
     "platform/contract.hpp": "#pragma once\n#include <ndshm/platform/platform.hpp>\n",
@@ -28,6 +28,8 @@ GOOD = {
     "segment/segment.hpp": "#pragma once\n#include <ndshm/core/text.hpp>\n#include <ndshm/platform/platform.hpp>\n#include <string>\n"
                            + DETAIL + "class Segment {\n public:\n  explicit Segment(int id) : id_{open_named()}, name_(in_quotes({})) "
                            "{ id_ = id; }\n\n private:\n  int id_ = 0;\n  std::string name_{};\n};\n" + CLOSE,
+    "segment/table.hpp": "#pragma once\n#include <ndshm/core/config.hpp>\n" + DETAIL + "class Segment;\n"
+                         "inline Segment* table = nullptr;\ninline detail::Segment* other = nullptr;\n" + CLOSE,
     "array/xtensor.hpp": "#pragma once\n#if __has_include(<xtensor/containers/xtensor.hpp>)\n#include <xtensor/containers/xtensor.hpp>\n"
                          "#endif\n",
     "array/thing.hpp": "#pragma once\n#include <ndshm/array/xtensor.hpp>\n#include <ndshm/segment/segment.hpp>\n#include <string>\n"

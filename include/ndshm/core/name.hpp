@@ -6,6 +6,7 @@
 #include <ndshm/core/context.hpp>
 #include <ndshm/core/error.hpp>
 #include <ndshm/core/options.hpp>
+#include <ndshm/core/text.hpp>
 #include <string>
 #include <string_view>
 

@@ -12,6 +12,7 @@
 #include <ndshm/core/extents.hpp>
 #include <ndshm/core/text.hpp>
 #include <ndshm/format/npy_header.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <ndshm/core/error.hpp>
 #include <ndshm/platform/platform.hpp>
 #include <optional>

@@ -13,7 +13,9 @@
 #include <ndshm/core/name.hpp>
 #include <ndshm/core/options.hpp>
 #include <ndshm/core/text.hpp>
+#include <ndshm/format/control_page.hpp>
 #include <ndshm/format/description.hpp>
+#include <ndshm/format/segment_layout.hpp>
 #include <ndshm/platform/platform.hpp>
 #include <ndshm/segment/mapping_table.hpp>
 #include <ndshm/segment/segment.hpp>

@@ -16,6 +16,7 @@
 #include <ndshm/core/options.hpp>
 #include <ndshm/core/text.hpp>
 #include <ndshm/format/control_page.hpp>
+#include <ndshm/format/description.hpp>
 #include <ndshm/format/npy_header.hpp>
 #include <ndshm/format/segment_layout.hpp>
 #include <ndshm/platform/platform.hpp>
