@@ -20,10 +20,36 @@
 //   Socket             a caller's socket, through which bytes go with a descriptor
 #pragma once
 
+// clang-format off: windows.h comes first
 #if defined(__linux__) && !defined(NDSHM_PORTABLE_POSIX)
-#include <ndshm/platform/linux.hpp>
+#include <ndshm/platform/linux/errors.hpp>
+#include <ndshm/platform/linux/features.hpp>
+#include <ndshm/platform/linux/memory.hpp>
+#include <ndshm/platform/linux/names.hpp>
+#include <ndshm/platform/linux/objects.hpp>
+#include <ndshm/platform/linux/process.hpp>
+#include <ndshm/platform/linux/socket.hpp>
+#include <ndshm/platform/linux/this_process.hpp>
+#include <ndshm/platform/linux/wake.hpp>
 #elif !defined(_WIN32)
-#include <ndshm/platform/posix.hpp>
+#include <ndshm/platform/portable/errors.hpp>
+#include <ndshm/platform/portable/features.hpp>
+#include <ndshm/platform/portable/memory.hpp>
+#include <ndshm/platform/portable/names.hpp>
+#include <ndshm/platform/portable/objects.hpp>
+#include <ndshm/platform/portable/process.hpp>
+#include <ndshm/platform/portable/socket.hpp>
+#include <ndshm/platform/portable/this_process.hpp>
+#include <ndshm/platform/portable/wake.hpp>
 #else
-#include <ndshm/platform/windows.hpp>
+#include <ndshm/platform/windows/errors.hpp>
+#include <ndshm/platform/windows/features.hpp>
+#include <ndshm/platform/windows/memory.hpp>
+#include <ndshm/platform/windows/names.hpp>
+#include <ndshm/platform/windows/objects.hpp>
+#include <ndshm/platform/windows/process.hpp>
+#include <ndshm/platform/windows/socket.hpp>
+#include <ndshm/platform/windows/this_process.hpp>
+#include <ndshm/platform/windows/wake.hpp>
 #endif
+// clang-format on

@@ -7,7 +7,6 @@
 // one process each segment is mapped once per kind of access.
 #pragma once
 
-#include <boost/uuid/random_generator.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -22,6 +21,7 @@
 #include <ndshm/format/description.hpp>
 #include <ndshm/format/npy_header.hpp>
 #include <ndshm/platform/platform.hpp>
+#include <ndshm/segment/new_uuid.hpp>
 #include <new>
 #include <optional>
 #include <string>
@@ -309,7 +309,7 @@ std::shared_ptr<Segment> Segment::create(const std::string& name, npy::Header he
   initialise(start + layout.header_bytes);
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const ControlPage control =
-      make_control(boost::uuids::random_generator()(), os::process_id(),
+      make_control(new_uuid(context), os::process_id(),
                    static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count()),
                    options.lifetime == Lifetime::persistent);
   std::memcpy(start + layout.control_offset, &control, sizeof control);

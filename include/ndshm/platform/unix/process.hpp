@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// unix_process.hpp: child processes of POSIX systems, for process.hpp and spawn.hpp. Nothing outside platform/ includes
-// it.
+// unix/process.hpp: child processes of POSIX systems, for the files of linux/ and portable/. Nothing outside platform/
+// includes it.
 //
 // A child has a pipe to its parent, through which it reports an exception. A forked child knows it by its number. A
 // program that was started by spawn_child is told in NDSHM_REPORT=number:device:inode, behind the descriptors that it
@@ -11,30 +11,49 @@
 #include <dirent.h>
 #include <poll.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's, for ::kill
+#include <spawn.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <climits>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <map>
 #include <memory>
-#include <ndshm/platform/unix.hpp>
+#include <ndshm/core/context.hpp>
+#include <ndshm/core/error.hpp>
+#include <ndshm/core/text.hpp>
+#include <ndshm/platform/types.hpp>
+#include <ndshm/platform/unix/errors.hpp>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
-#if defined(__linux__) && !defined(NDSHM_PORTABLE_POSIX)
-#include <ndshm/platform/linux_process.hpp>
-#else
-#include <ndshm/platform/posix_process.hpp>
-#endif
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
+
+// What linux/process.hpp and portable/process.hpp give to this file.
+
+/// A pipe that does not wait: the end to read, the end to write. Both close on exec.
+std::array<Descriptor, 2> make_pipe(Context context);
+/// A descriptor that is readable once that child of this process has ended; none where none is to be had.
+Descriptor watch_child(pid_t pid);
+/// Sends a signal to the child behind the descriptor of watch_child(), or by its id where there is none.
+bool send_signal(const Descriptor& child, pid_t pid, int signal);
+/// Lets the child close every descriptor from `first` on, also those that other threads open meanwhile. False where
+/// that has to be done one by one.
+bool close_from(posix_spawnattr_t& attributes, posix_spawn_file_actions_t& actions, int first);
+/// Lets the child start in that directory. False where the system cannot do that.
+bool change_directory(posix_spawn_file_actions_t& actions, const std::string& path);
+/// This process's environment.
+char** environment();
 
 /// A child process and the pipe through which it reports an exception.
 class Child {
@@ -282,12 +301,9 @@ class SpawnPlan {
   }
 
   void change_directory(const std::string& path) {
-#if defined(__APPLE__) || defined(__linux__)
-    require(::posix_spawn_file_actions_addchdir_np(&actions_, path.c_str()), "posix_spawn_file_actions_addchdir_np");
-#else
+    if (os::change_directory(actions_, path)) return;
     throw Error(errc::unsupported, context_ + "this system cannot start a program in " + in_quotes(path),
-                "leave working_directory away, and pass the directory as an argument");
-#endif
+                "omit working_directory, and pass the directory as an argument");
   }
 
   std::error_code run(pid_t& pid, const std::string& path, char* const* arguments, char* const* environment) const {

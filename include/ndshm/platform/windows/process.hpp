@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// windows_process.hpp: child processes of Windows, for process.hpp and spawn.hpp. Nothing outside platform/ includes
-// it.
+// windows/process.hpp: child processes of Windows. Nothing outside platform/ includes it.
 //
 // A child is told in NDSHM_REPORT=parent:time:handle,handle,…,report which handles it was given, the last one being
 // that of a pipe through which it reports an exception. The variable, and with it all that starts with NDSHM_, counts
@@ -10,7 +9,7 @@
 // documentation.
 #pragma once
 
-#include <ndshm/platform/windows_base.hpp>
+#include <ndshm/platform/windows/errors.hpp>
 // After windows.h.
 #include <tlhelp32.h>
 
@@ -19,9 +18,14 @@
 #include <charconv>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdlib>
-#include <filesystem>
 #include <map>
+#include <ndshm/core/context.hpp>
+#include <ndshm/core/error.hpp>
+#include <ndshm/core/text.hpp>
+#include <ndshm/platform/types.hpp>
+#include <ndshm/platform/windows/this_process.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -242,15 +246,6 @@ inline std::string signal_text(int signal) {
       return "Interrupt";
     default:
       return "Unknown signal";
-  }
-}
-
-/// The program that this process runs.
-inline std::filesystem::path program_path(Context context) {
-  for (std::wstring path(MAX_PATH, L'\0');; path.resize(path.size() * 2)) {
-    const DWORD length = ::GetModuleFileNameW(nullptr, path.data(), static_cast<DWORD>(path.size()));
-    if (length == 0) throw refused(last_error(), context, "GetModuleFileName");
-    if (length < path.size()) return path.substr(0, length);
   }
 }
 
