@@ -156,7 +156,7 @@ class Object {
   bool copy(std::size_t offset, std::size_t bytes, Access access, Copy copy) const {
     if (offset > size() || bytes > size() - offset) return false;
     try {
-      copy(os::map(fd_.get(), access, bytes, {}, offset).get_address());
+      copy(unix_only::map_at(fd_.get(), access, offset, bytes, {}).get_address());
       return true;
     } catch (const Error&) {
       return false;

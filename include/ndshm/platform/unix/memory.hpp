@@ -17,14 +17,22 @@
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 
-inline boost::interprocess::mapped_region map(int fd, Access access, std::size_t bytes, Context context,
-                                              std::size_t offset = 0) {
+namespace unix_only {
+
+inline boost::interprocess::mapped_region map_at(int fd, Access access, std::size_t offset, std::size_t bytes,
+                                                 Context context) {
   boost::interprocess::mapping_handle_t handle{};
   handle.handle = fd;
   handle.is_xsi = false;
   return map(Mappable(handle, access), offset, bytes, [&](int error) {
     return refused(error_of(error), context, "mapping " + format_bytes(bytes) + " of memory");
   });
+}
+
+}  // namespace unix_only
+
+inline boost::interprocess::mapped_region map(int fd, Access access, std::size_t bytes, Context context) {
+  return unix_only::map_at(fd, access, 0, bytes, context);
 }
 
 /// Commits the memory of [offset, offset + bytes): posix_fallocate in pieces, each of them repeated after a signal (one
