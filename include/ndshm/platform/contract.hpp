@@ -180,6 +180,8 @@ NDSHM_PROVIDES(std::size_t(), count_threads);
 NDSHM_PROVIDES(bool(void*, std::size_t), random_bytes);
 /// Whether that stream is shown to somebody.
 NDSHM_PROVIDES(bool(std::FILE*), is_terminal);
+/// How many columns that terminal has just now; 0 where the system does not know.
+NDSHM_PROVIDES(std::size_t(std::FILE*), terminal_width);
 /// Lets this process ignore interrupts from the terminal from here on: its parent decides what they mean.
 NDSHM_PROVIDES(void(), leave_interrupts_to_parent);
 
