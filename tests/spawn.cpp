@@ -474,7 +474,7 @@ TEST_CASE("a report that nobody reads any more does not end the child by a signa
     int ends[2] = {};
     if (::pipe(ends) != 0) ::_exit(2);
     ::close(ends[0]);
-    os::unix_only::report_descriptor = ends[1];
+    os::unix_only::as_child().report_descriptor = ends[1];
     ::_exit(os::report_to_parent("out of cheese") ? 1 : 0);
   }
   int status = 0;

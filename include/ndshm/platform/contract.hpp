@@ -166,6 +166,12 @@ NDSHM_PROVIDES(Object(int, Access, Context), open_descriptor);
 /// The same for a descriptor of the process of that id, of the same user. Throws errc::unsupported, too.
 NDSHM_PROVIDES(Object(std::uint64_t, int, Access, Context), open_process_descriptor);
 
+// ---- process_wide.hpp ----------------------------------------------------------------------------------------------
+
+/// The pointer that the first caller in this process gave for that key, in whichever of its shared objects; see
+/// platform/process_wide.hpp.
+NDSHM_PROVIDES(void*(const char*, void*), share_in_process);
+
 // ---- this_process.hpp ----------------------------------------------------------------------------------------------
 
 /// This process's id. Never throws.

@@ -13,6 +13,7 @@
 #include <ndshm/platform/linux/names.hpp>
 #include <ndshm/platform/linux/objects.hpp>
 #include <ndshm/platform/linux/process.hpp>
+#include <ndshm/platform/linux/process_wide.hpp>
 #include <ndshm/platform/linux/socket.hpp>
 #include <ndshm/platform/linux/this_process.hpp>
 #include <ndshm/platform/linux/wake.hpp>
@@ -23,6 +24,7 @@
 #include <ndshm/platform/portable/names.hpp>
 #include <ndshm/platform/portable/objects.hpp>
 #include <ndshm/platform/portable/process.hpp>
+#include <ndshm/platform/portable/process_wide.hpp>
 #include <ndshm/platform/portable/socket.hpp>
 #include <ndshm/platform/portable/this_process.hpp>
 #include <ndshm/platform/portable/wake.hpp>
@@ -33,6 +35,7 @@
 #include <ndshm/platform/windows/names.hpp>
 #include <ndshm/platform/windows/objects.hpp>
 #include <ndshm/platform/windows/process.hpp>
+#include <ndshm/platform/windows/process_wide.hpp>
 #include <ndshm/platform/windows/socket.hpp>
 #include <ndshm/platform/windows/this_process.hpp>
 #include <ndshm/platform/windows/wake.hpp>
@@ -45,6 +48,9 @@ template <class>
 inline constexpr bool has_fork = NDSHM_HAS_FORK != 0;  // asked by static_assert in templates
 inline constexpr bool has_persistence = NDSHM_HAS_PERSISTENCE != 0;
 inline constexpr bool can_list = NDSHM_HAS_LIST != 0;
+
+/// Errors of all shared objects of this process have one category.
+inline const bool categories_are_shared = share_category(share_in_process);
 
 }  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
 

@@ -74,7 +74,8 @@ inline constexpr const char* count_variable = "NDSHM_HANDLE_COUNT";
 
 /// The texts of the handles that this process was given; none when it was not spawned.
 inline const std::vector<std::string>& inherited_texts() {
-  static const std::vector<std::string> texts = [] {
+  // Never destroyed: destructors of static objects may ask.
+  static const std::vector<std::string>& texts = *new std::vector<std::string>([] {
     std::vector<std::string> found;
     const char* const value = std::getenv(count_variable);
     if (!os::inherited_descriptors() || value == nullptr) return found;
@@ -87,7 +88,7 @@ inline const std::vector<std::string>& inherited_texts() {
       found.emplace_back(text);
     }
     return found;
-  }();
+  }());
   return texts;
 }
 

@@ -7,6 +7,8 @@
 // one process each segment is mapped once per kind of access.
 #pragma once
 
+#include <atomic>
+#include <boost/version.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -36,11 +38,17 @@ using os::Access;
 
 class Segment;
 
-/// The segments that this process has mapped, so that attaching again shares the mapping.
+/// The segments that this process has mapped, in all of its shared objects, so that attaching again shares the mapping.
 class MappingTable {
  public:
   static MappingTable& instance() {
-    static MappingTable& table = *new MappingTable;  // never destroyed: arrays may be destroyed after it
+    static MappingTable& table = []() -> MappingTable& {
+      MappingTable& one = os::one_in_process<MappingTable>("mapping_table." BOOST_LIB_VERSION);
+      if (!one.at_fork_.exchange(true)) {
+        os::at_fork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); });
+      }
+      return one;
+    }();
     return table;
   }
 
@@ -71,15 +79,12 @@ class MappingTable {
  private:
   using Key = std::tuple<Uuid, Access, std::string>;
 
-  MappingTable() {
-    os::at_fork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); });
-  }
-
   static Key key_of(const Segment& segment);
 
   std::mutex mutex_;
   std::map<Key, std::weak_ptr<Segment>> segments_;
   std::size_t creates_until_sweep_ = 0;
+  std::atomic<bool> at_fork_ = false;  // whether a fork takes the lock
 };
 
 using os::Swept;

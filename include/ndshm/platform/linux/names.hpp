@@ -29,8 +29,8 @@ inline constexpr std::string_view prefix = "ndshm.";
 inline constexpr std::size_t max_name_bytes = NAME_MAX - prefix.size();
 
 inline std::string_view directory() {
-  static const std::string& chosen = *new std::string(unix_only::directory_from(::secure_getenv("NDSHM_DIR")));
-  return chosen;  // never destroyed: static destructors may ask
+  static const std::string_view chosen = unix_only::directory_from(::secure_getenv("NDSHM_DIR"));
+  return chosen;
 }
 
 /// Throws where no named object can be in that directory, and says what to do about it.

@@ -35,9 +35,8 @@ inline constexpr std::size_t max_name_bytes = max_object_name - 1 - prefix.size(
 inline std::string_view directory() {
   // Not the variable of somebody with fewer rights than this process.
   const bool trusted = ::getuid() == ::geteuid() && ::getgid() == ::getegid();
-  static const std::string& chosen =
-      *new std::string(unix_only::directory_from(trusted ? std::getenv("NDSHM_DIR") : nullptr));
-  return chosen;  // never destroyed: static destructors may ask
+  static const std::string_view chosen = unix_only::directory_from(trusted ? std::getenv("NDSHM_DIR") : nullptr);
+  return chosen;
 }
 
 /// Throws where no named object can be in that directory, and says what to do about it. The system's memory objects

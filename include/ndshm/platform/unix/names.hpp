@@ -6,10 +6,12 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <ndshm/core/context.hpp>
 #include <ndshm/core/error.hpp>
+#include <ndshm/platform/process_wide.hpp>
 #include <ndshm/platform/types.hpp>
 #include <ndshm/platform/unix/errors.hpp>
 #include <string>
@@ -27,11 +29,28 @@ std::string_view directory();
 
 namespace unix_only {
 
-/// The directory, from the value of NDSHM_DIR (nullptr: none).
-inline std::string directory_from(const char* value) {
+/// The directory in force, in all shared objects of this process.
+struct Directory {
+  std::atomic<const char*> path = nullptr;  // never freed
+};
+
+inline std::string path_from(const char* value) {
   std::string path = value == nullptr || *value == '\0' ? std::string(default_directory) : value;
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   return path;
+}
+
+/// The directory, from the value of NDSHM_DIR (nullptr: none), unless it is known.
+inline std::string_view directory_from(const char* value) {
+  std::atomic<const char*>& known = one_in_process<Directory>("directory").path;
+  if (known.load() == nullptr) {
+    const std::string path = path_from(value);
+    auto* const copy = new char[path.size() + 1];
+    copy[path.copy(copy, path.size())] = '\0';
+    const char* expected = nullptr;
+    if (!known.compare_exchange_strong(expected, copy)) delete[] copy;
+  }
+  return known.load();
 }
 
 }  // namespace unix_only

@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <charconv>
 #include <chrono>
 #include <climits>
@@ -28,6 +29,7 @@
 #include <ndshm/core/context.hpp>
 #include <ndshm/core/error.hpp>
 #include <ndshm/core/text.hpp>
+#include <ndshm/platform/process_wide.hpp>
 #include <ndshm/platform/types.hpp>
 #include <ndshm/platform/unix/errors.hpp>
 #include <optional>
@@ -174,7 +176,14 @@ inline std::optional<ChildEnd> Child::reap(std::optional<std::chrono::nanosecond
 
 namespace unix_only {
 
-inline int report_descriptor = -1;  // of this process, when it is a child made by fork_child or spawn_child
+/// What this process knows as a child made by fork_child or spawn_child, in all of its shared objects.
+struct AsChild {
+  static constexpr int unknown = -2;
+  std::atomic<int> report_descriptor = -1;
+  std::atomic<int> inherited = unknown;  // how many descriptors were inherited; -1: it was not spawned
+};
+
+inline AsChild& as_child() { return one_in_process<AsChild>("as_child"); }
 
 inline constexpr const char* report_variable = "NDSHM_REPORT";
 
@@ -202,14 +211,18 @@ inline constexpr int first_inherited = 3;
 /// How many descriptors this process was given by spawn_child; none when it was not started by it, or has closed them.
 /// They close on exec from the first call on.
 inline std::optional<std::size_t> inherited_descriptors() {
-  static const auto count = []() -> std::optional<std::size_t> {
+  unix_only::AsChild& self = unix_only::as_child();
+  if (self.inherited == unix_only::AsChild::unknown) {  // two threads that look at the same time see the same
     const int report = unix_only::find_report_pipe();
-    if (report < first_inherited) return std::nullopt;
-    for (int fd = first_inherited; fd <= report; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-    if (unix_only::report_descriptor < 0) unix_only::report_descriptor = report;
-    return static_cast<std::size_t>(report - first_inherited);
-  }();
-  return count;
+    const bool spawned = report >= first_inherited;
+    if (spawned) {
+      for (int fd = first_inherited; fd <= report; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+      if (self.report_descriptor < 0) self.report_descriptor = report;
+    }
+    self.inherited = spawned ? report - first_inherited : -1;
+  }
+  const int count = self.inherited;
+  return count < 0 ? std::nullopt : std::optional(static_cast<std::size_t>(count));
 }
 
 /// The one of them at that place.
@@ -218,7 +231,7 @@ inline int inherited_descriptor(std::size_t place) { return first_inherited + st
 /// One write of at most PIPE_BUF bytes into an empty pipe: it fits and does not wait. False where nobody reads it.
 inline bool report_to_parent(std::string_view text) {
   text = text.substr(0, PIPE_BUF);
-  pollfd entry{unix_only::report_descriptor, POLLOUT, 0};
+  pollfd entry{unix_only::as_child().report_descriptor, POLLOUT, 0};
   // Writing to a parent that is gone would be a SIGPIPE.
   if (entry.fd < 0 || ::poll(&entry, 1, 0) != 1 || entry.revents != POLLOUT) return false;
   return ::write(entry.fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
@@ -237,7 +250,7 @@ inline std::optional<Child> fork_child(Context context) {
   if (pid < 0) throw refused(last_error(), context, "fork");
   if (pid > 0) return Child(pid, std::move(reading));
   // The descriptor lives as long as the child: it is reported through at the very end, or closed by the kernel.
-  unix_only::report_descriptor = ::fcntl(writing.get(), F_DUPFD_CLOEXEC, 0);
+  unix_only::as_child().report_descriptor = ::fcntl(writing.get(), F_DUPFD_CLOEXEC, 0);
   return std::nullopt;
 }
 

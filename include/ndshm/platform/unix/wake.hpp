@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <ndshm/core/context.hpp>
 #include <ndshm/core/error.hpp>
+#include <ndshm/platform/process_wide.hpp>
 #include <ndshm/platform/unix/errors.hpp>
 #include <optional>
 #include <span>
@@ -71,9 +72,14 @@ class WakeEvent {
 /// over. Then `ready[i]` tells of descriptors[i]; negative ones are left out.
 inline void sleep_until_readable(std::span<const int> descriptors, std::vector<bool>& ready,
                                  std::optional<std::chrono::nanoseconds> limit) {
-  static thread_local std::vector<pollfd> entries;
-  entries.clear();
-  for (const int descriptor : descriptors) entries.push_back({descriptor, POLLIN, 0});
+  // Not kept for the next call: a thread may come here while it ends.
+  std::array<pollfd, 64> few{};
+  std::vector<pollfd> many(descriptors.size() > few.size() ? descriptors.size() : 0);
+  const std::span<pollfd> entries =
+      many.empty() ? std::span<pollfd>(few).first(descriptors.size()) : std::span<pollfd>(many);
+  std::transform(descriptors.begin(), descriptors.end(), entries.begin(), [](int descriptor) {
+    return pollfd{descriptor, POLLIN, 0};
+  });
   int milliseconds = -1;
   if (limit) {
     const auto rounded_up = std::chrono::ceil<std::chrono::milliseconds>(*limit).count();
@@ -111,7 +117,13 @@ class ParentWatch {
 
 namespace unix_only {
 
-inline std::atomic<std::size_t> watcher_threads = 0;
+/// The threads that watch for the end of this process's parent, whichever of its shared objects started them.
+struct Watchers {
+  std::atomic<std::size_t> count = 0;
+  std::atomic<bool> at_fork = false;  // whether a fork sets the count to 0 in the child
+};
+
+inline Watchers& watchers() { return one_in_process<Watchers>("watchers"); }
 
 struct Watched {
   int descriptor;
@@ -159,12 +171,13 @@ inline void exit_with_parent(int watched, std::uint64_t parent, Context context)
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (error != 0) throw refused(error_of(error), context, "pthread_create");
   ::pthread_detach(thread);
-  if (unix_only::watcher_threads++ == 0) {
-    ::pthread_atfork(nullptr, nullptr, [] { unix_only::watcher_threads = 0; });
+  ++unix_only::watchers().count;
+  if (!unix_only::watchers().at_fork.exchange(true)) {
+    ::pthread_atfork(nullptr, nullptr, [] { unix_only::watchers().count = 0; });
   }
 }
 
 /// Threads of this process that exit_with_parent() started: they do not stand in the way of a fork.
-inline std::size_t count_watchers() { return unix_only::watcher_threads; }
+inline std::size_t count_watchers() { return unix_only::watchers().count; }
 
 }  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os

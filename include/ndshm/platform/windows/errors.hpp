@@ -92,7 +92,7 @@ class ErrorTexts final : public std::error_category {
 };
 
 inline std::error_code error_of(DWORD code) {
-  static const ErrorTexts category;
+  static const ErrorTexts& category = *new ErrorTexts;  // never destroyed: destructors of static objects may fail
   return {static_cast<int>(code), category};
 }
 
@@ -161,7 +161,7 @@ class User {
 };
 
 inline User& this_user(Context context) {
-  static User user(context);
+  static User& user = *new User(context);  // never destroyed, as above
   return user;
 }
 

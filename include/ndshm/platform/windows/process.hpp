@@ -179,7 +179,8 @@ inline bool is_parent(DWORD pid, std::uint64_t started) {
 
 /// What this process was given, the report pipe last; empty when it was not started by spawn_child.
 inline const std::vector<int>& given_handles() {
-  static const std::vector<int> handles = [] {
+  // Never destroyed: destructors of static objects may ask.
+  static const std::vector<int>& handles = *new std::vector<int>([] {
     const char* const value = std::getenv(report_variable);
     if (value == nullptr) return std::vector<int>{};
     const char* at = value;
@@ -200,7 +201,7 @@ inline const std::vector<int>& given_handles() {
       if (handle != -1) ::SetHandleInformation(handle_of(handle), HANDLE_FLAG_INHERIT, 0);
     }
     return found;
-  }();
+  }());
   return handles;
 }
 
