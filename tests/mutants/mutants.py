@@ -16,6 +16,7 @@ PORTABLE_OBJECTS = "platform/portable/objects.hpp"
 UNIX_ERRORS = "platform/unix/errors.hpp"
 UNIX_NAMES = "platform/unix/names.hpp"
 UNIX_PROCESS = "platform/unix/process.hpp"
+UNIX_PROCESS_WIDE = "platform/unix/process_wide.hpp"
 UNIX_SOCKET = "platform/unix/socket.hpp"
 UNIX_THIS_PROCESS = "platform/unix/this_process.hpp"
 UNIX_WAKE = "platform/unix/wake.hpp"
@@ -328,6 +329,22 @@ MUTANTS = [
 
     Mutant("where named segments are is not passed on to children", ("directory",),
            [(UNIX_PROCESS, ' && name != "NDSHM_DIR"', "")]),
+
+    # ---- many copies of the library -------------------------------------------------------------------------------
+    Mutant("each shared object has mappings of its own", ("plugin",),
+           [("segment/segment.hpp", 'os::one_in_process<MappingTable>("mapping_table." BOOST_LIB_VERSION)',
+             "*new MappingTable")]),
+    Mutant("each shared object counts its own watchers", ("plugin",),
+           [(UNIX_WAKE, 'return one_in_process<Watchers>("watchers");', "static Watchers own; return own;")]),
+    Mutant("each shared object has errors of its own", ("plugin",),
+           [("platform/platform.hpp", "inline const bool categories_are_shared = share_category(share_in_process);", "")]),
+    Mutant("what others share may be unloaded", ("plugin",), [(UNIX_PROCESS_WIDE, "  unix_only::stay_loaded();\n", "")]),
+    Mutant("a code is of the library by its category's address alone", ("platform",),
+           [("core/error.hpp", 'std::string_view(code.category().name()) == "ndshm"', "code.category() == error_category()")]),
+    Mutant("UUIDs do not say their version", ("platform",),
+           [("segment/new_uuid.hpp", "bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0fU) | 0x40U);", "")]),
+    Mutant("UUIDs do not say their variant", ("platform",),
+           [("segment/new_uuid.hpp", "bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3fU) | 0x80U);", "")]),
 
     # ---- the directory of named segments --------------------------------------------------------------------------
     Mutant("a sweep looks into the usual directory", ("directory",),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// host.cpp: a program that exports no symbols, and loads a plugin (its argument) that hides its own: two copies of the
-// library, of which the process must have one mapping of a segment, one count of watchers, and one kind of errors.
+// host.cpp: a program that exports no symbols, and loads a plugin (its argument, or plugin.so beside it) that hides its
+// own: two copies of the library, of which the process must have one mapping of a segment, one count of watchers, and
+// one kind of errors.
 #include <dlfcn.h>
 #include <unistd.h>
 
@@ -22,11 +23,12 @@ Function* function(void* library, const char* name) {
 
 }  // namespace
 
-int main(int, char** arguments) {
+int main(int count, char** arguments) {
+  const std::string path = count > 1 ? arguments[1] : (ndshm::this_program().parent_path() / "plugin.so").string();
   const std::string name = "plugin-" + std::to_string(::getpid());
   auto array = ndshm::create<double>(name, {10});
   array(0) = 42;
-  void* const library = ::dlopen(arguments[1], RTLD_NOW | RTLD_LOCAL);
+  void* const library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) std::fputs(::dlerror(), stderr);
   REQUIRE(library != nullptr);
   auto* const data = function<const double*(const char*)>(library, "plugin_data");
