@@ -48,7 +48,8 @@ def build(cxx, include, test, portable, folder):
     command += ["-DNDSHM_PORTABLE_POSIX"] if portable else []
     wanted = [[str(source), *([str(catch_main(cxx))] if catch else []), "-o", str(program)]]
     if test[0] == "plugin":  # a program, and beside it the shared object that it loads
-        hidden = ["-shared", "-fPIC", "-fvisibility=hidden", "-fvisibility-inlines-hidden"]
+        hidden = ["-shared", "-fPIC", "-fvisibility=hidden", "-fvisibility-inlines-hidden",
+                  *(["-fno-gnu-unique"] if "clang" not in cxx else [])]
         wanted = [[*hidden, str(TESTS / "plugin/plugin.cpp"), "-o", str(folder / "plugin.so")],
                   [str(TESTS / "plugin/host.cpp"), "-ldl", "-o", str(program)]]
     if helper.exists():

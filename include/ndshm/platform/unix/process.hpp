@@ -23,8 +23,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <functional>
-#include <map>
 #include <memory>
 #include <ndshm/core/context.hpp>
 #include <ndshm/core/error.hpp>
@@ -258,7 +256,19 @@ namespace unix_only {
 
 /// `name=value` for all that the child gets: this process's variables but those of the library, and the extra ones.
 inline std::vector<std::string> environment_with(const Variables& extra) {
-  std::map<std::string, std::string, std::less<>> variables;
+  std::vector<std::string> result;
+  // Replaces the variable of that name: the last one counts.
+  const auto set = [&](std::string_view name, std::string_view value) {
+    std::string text = std::string(name).append("=");
+    const auto same =
+        std::find_if(result.begin(), result.end(), [&](const std::string& old) { return old.starts_with(text); });
+    text.append(value);
+    if (same == result.end()) {
+      result.push_back(std::move(text));
+    } else {
+      *same = std::move(text);
+    }
+  };
   for (char** entry = environment(); entry != nullptr && *entry != nullptr; ++entry) {
     const std::string_view text = *entry;
     const std::size_t equals = text.find('=');
@@ -266,12 +276,9 @@ inline std::vector<std::string> environment_with(const Variables& extra) {
     const std::string_view name = text.substr(0, equals);
     // Where named segments are is meant for all processes; what else there is, for this one alone.
     if (text.starts_with("NDSHM_") && name != "NDSHM_DIR") continue;
-    variables.emplace(name, text.substr(equals + 1));
+    result.emplace_back(text);
   }
-  for (const auto& [name, value] : extra) variables.insert_or_assign(name, value);
-  std::vector<std::string> result;
-  result.reserve(variables.size());
-  for (const auto& [name, value] : variables) result.emplace_back(name).append("=").append(value);
+  for (const auto& [name, value] : extra) set(name, value);
   return result;
 }
 
