@@ -245,7 +245,7 @@ TEST_CASE("attach refuses another type, rank or order, and says what would work"
 
 TEST_CASE("names that no system takes are refused") {
   CHECK_ERROR((ndshm::create<int>("", {1})), errc::invalid_name, "empty");
-  CHECK_ERROR((ndshm::create<int>("/a", {1})), errc::invalid_name, "write \"weights\", not \"/weights\"");
+  CHECK_ERROR((ndshm::create<int>("/a", {1})), errc::invalid_name, "write \"a\"");
   CHECK_ERROR((ndshm::create<int>("a\\b", {1})), errc::invalid_name, "backslash");
   CHECK_ERROR((ndshm::create<int>(std::string_view("a\0b", 3), {1})), errc::invalid_name, "NUL");
   CHECK_ERROR((ndshm::create<int>(std::string(250, 'a'), {1})), errc::invalid_name, "250 bytes");

@@ -118,7 +118,7 @@ Looker looker;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables): a
 
 void look(const char* where) {
   if (where == looker.where && looker.fd == -1) {
-    looker.fd = ::open(ndshm::detail::os::posix_only::lock_file({looker.name}, {}).c_str(), O_RDWR | O_CLOEXEC);
+    looker.fd = ::open(ndshm::detail::os::portable_only::lock_file({looker.name}, {}).c_str(), O_RDWR | O_CLOEXEC);
     if (::flock(looker.fd, LOCK_EX | LOCK_NB) != 0) FAIL("cannot lock");
   }
   if (std::string_view(where) == "lock: waiting" && ++looker.waits == 3) ::close(looker.fd);

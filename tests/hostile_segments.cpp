@@ -209,7 +209,7 @@ void check_attach(const Planted& planted, errc code, const char* message) {
   CHECK_ERROR((attach<double, 1>(name)), code, message);
   CHECK_ERROR((attach<const double, 1>(name)), code, message);
   CHECK_ERROR(create_or_attach<double>(name, {4}), code, message);
-  CHECK_ERROR(create<double>(name, {4}), errc::already_exists, "or to what is not a segment");
+  CHECK_ERROR(create<double>(name, {4}), errc::already_exists, "the name belongs to ");
   sweep();
   CHECK(planted.state() == before);
 }

@@ -215,7 +215,7 @@ TEST_CASE("descriptors arrive in the order in which they are given, whatever the
       const auto number = static_cast<int>(descriptors.size());
       descriptors.push_back(handle.descriptor());
       program.environment.emplace_back("NDSHM_HANDLE_" + std::to_string(number),
-                                       handle.as_inherited(number).to_string());
+                                       handle.at(ndshm::InheritedPlace{static_cast<std::size_t>(number)}).to_string());
     }
     CHECK(ndshm::detail::ProcessAccess::make(os::spawn_child(program, descriptors, ndshm::detail::Context("test")))
               .wait()
@@ -240,7 +240,7 @@ TEST_CASE("a handle that means a descriptor which was not handed over is an erro
   const os::Program program{
       child_program().string(),
       {"attach_all"},
-      {{"NDSHM_HANDLE_COUNT", "1"}, {"NDSHM_HANDLE_0", array.handle().as_inherited(1).to_string()}},
+      {{"NDSHM_HANDLE_COUNT", "1"}, {"NDSHM_HANDLE_0", array.handle().at(ndshm::InheritedPlace{1}).to_string()}},
       {}};
   const std::vector<int> descriptors{array.handle().descriptor()};
   const std::string text =
@@ -426,7 +426,7 @@ TEST_CASE("a handle whose array is gone is not handed over") {
   CHECK_ERROR(start({}, {handle}), errc::not_found, "handle 0: descriptor");
   const auto other = ndshm::create<int>({1});  // takes its number
   REQUIRE(other.handle().descriptor() == handle.descriptor());
-  CHECK_ERROR(start({}, {other.handle(), handle}), errc::stale_handle, "handle 1: another array");
+  CHECK_ERROR(start({}, {other.handle(), handle}), errc::stale_handle, "handle 1: another segment");
 }
 
 #if defined(NDSHM_PORTABLE_POSIX)
@@ -477,7 +477,7 @@ TEST_CASE("a report that nobody reads any more does not end the child by a signa
     int ends[2] = {};
     if (::pipe(ends) != 0) ::_exit(2);
     ::close(ends[0]);
-    os::unix_only::report_descriptor = ends[1];
+    os::unix_only::as_child().report_descriptor = ends[1];
     ::_exit(os::report_to_parent("out of cheese") ? 1 : 0);
   }
   int status = 0;

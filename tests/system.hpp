@@ -60,7 +60,7 @@ inline constexpr bool arguments_are_utf8 = true;
 inline constexpr const char* descriptor_word = "descriptor";  // in messages
 
 inline std::uint64_t this_process() { return static_cast<std::uint64_t>(::getpid()); }
-/// Ends a process as somebody would who has lost backoff with it.
+/// Ends a process as somebody would who has lost patience with it.
 inline void kill_process(std::uint64_t pid) { ::kill(static_cast<pid_t>(pid), SIGKILL); }
 /// Makes it stand still, as a debugger would.
 inline void stop_process(std::uint64_t pid) { ::kill(static_cast<pid_t>(pid), SIGSTOP); }

@@ -6,17 +6,24 @@ The first group are the life cycles that look right and are not: each was tried 
 
 import dataclasses
 
-LINUX = "platform/linux.hpp"
-POSIX = "platform/posix.hpp"
-LINUX_PROCESS = "platform/linux_process.hpp"
-UNIX = "platform/unix.hpp"
-UNIX_PROCESS = "platform/unix_process.hpp"
-UNIX_SOCKET = "platform/unix_socket.hpp"
-UNIX_WAIT = "platform/unix_wait.hpp"
-WINDOWS = "platform/windows.hpp"
-WINDOWS_BASE = "platform/windows_base.hpp"
-WINDOWS_PROCESS = "platform/windows_process.hpp"
-WINDOWS_WAIT = "platform/windows_wait.hpp"
+LINUX_MEMORY = "platform/linux/memory.hpp"
+LINUX_NAMES = "platform/linux/names.hpp"
+LINUX_OBJECTS = "platform/linux/objects.hpp"
+LINUX_PROCESS = "platform/linux/process.hpp"
+LINUX_THIS_PROCESS = "platform/linux/this_process.hpp"
+LINUX_WAKE = "platform/linux/wake.hpp"
+PORTABLE_OBJECTS = "platform/portable/objects.hpp"
+UNIX_ERRORS = "platform/unix/errors.hpp"
+UNIX_NAMES = "platform/unix/names.hpp"
+UNIX_PROCESS = "platform/unix/process.hpp"
+UNIX_PROCESS_WIDE = "platform/unix/process_wide.hpp"
+UNIX_SOCKET = "platform/unix/socket.hpp"
+UNIX_THIS_PROCESS = "platform/unix/this_process.hpp"
+UNIX_WAKE = "platform/unix/wake.hpp"
+WINDOWS_ERRORS = "platform/windows/errors.hpp"
+WINDOWS_OBJECTS = "platform/windows/objects.hpp"
+WINDOWS_PROCESS = "platform/windows/process.hpp"
+WINDOWS_WAKE = "platform/windows/wake.hpp"
 
 
 @dataclasses.dataclass
@@ -39,7 +46,7 @@ LIMITS = ("time_limits",)
 PROGRESS = ("progress",)
 
 UPGRADE_AT_DETACH = [
-    (LINUX, "if (named) fd_.close();", "(void)named;"),
+    (LINUX_OBJECTS, "if (named) fd_.close();", "(void)named;"),
     ("segment/segment.hpp", "{ const os::Object closing = std::move(object_); }",
      "if (is_named() && os::linux_only::try_lock(object_.descriptor(), os::linux_only::Lock::write))"
      " ::unlink(os::file_of(object_of(name_), {}).c_str());"
@@ -51,44 +58,44 @@ UPGRADE_AT_DETACH = [
 MUTANTS = [
     # ---- life cycles that look right ------------------------------------------------------------------------------
     Mutant("attach does not look again whether the name is left", FIGHT,
-           [(LINUX, "if (locked && object.has_name()) return object;", "if (locked) return object;")]),
+           [(LINUX_OBJECTS, "if (locked && object.has_name()) return object;", "if (locked) return object;")]),
     Mutant("detach upgrades its own lock, then closes", FIGHT, UPGRADE_AT_DETACH),
     Mutant("the same with flock", FIGHT, UPGRADE_AT_DETACH + [
-        (LINUX, "return retry_on_signal([&] { return ::fcntl(fd, F_OFD_SETLK, &range); }) == 0;",
+        (LINUX_OBJECTS, "return retry_on_signal([&] { return ::fcntl(fd, F_OFD_SETLK, &range); }) == 0;",
          "return ::flock(fd, (kind == Lock::read ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0;"),
-        (LINUX, "return ::fcntl(fd, F_OFD_GETLK, &range) == 0 && range.l_type == F_RDLCK;", "return fd >= 0;"),
-        (LINUX, "#include <poll.h>", "#include <poll.h>\n#include <sys/file.h>"),
+        (LINUX_OBJECTS, "return ::fcntl(fd, F_OFD_GETLK, &range) == 0 && range.l_type == F_RDLCK;", "return fd >= 0;"),
+        (LINUX_OBJECTS, "#include <fcntl.h>", "#include <fcntl.h>\n#include <sys/file.h>"),
     ]),
     Mutant("the name comes first, then the contents", FIGHT, [
-        (LINUX, "::open(where.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)",
+        (LINUX_OBJECTS, "::open(where.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)",
          "::open(file_of(name, context).c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600)"),
-        (LINUX, "  if (!fd) {\n    const std::error_code error",
+        (LINUX_OBJECTS, "  if (!fd) {\n    const std::error_code error",
          "  if (!fd && errno == EEXIST) return std::nullopt;\n"
          "  if (fd) linux_only::try_lock(fd.get(), linux_only::Lock::read);\n"
          "  if (!fd) {\n    const std::error_code error"),
-        (LINUX, 'NDSHM_CRASH_POINT("create: locked");', 'NDSHM_CRASH_POINT("create: locked"); return true;'),
+        (LINUX_OBJECTS, 'NDSHM_CRASH_POINT("create: locked");', 'NDSHM_CRASH_POINT("create: locked"); return true;'),
     ]),
     Mutant("the process id of the creator instead of a lock", FIGHT, [
-        (LINUX, "if (!linux_only::try_lock(fd.get(), linux_only::Lock::write)) return Swept::in_use;", ""),
+        (LINUX_OBJECTS, "if (!linux_only::try_lock(fd.get(), linux_only::Lock::write)) return Swept::in_use;", ""),
         ("segment/sweep.hpp", 'return kind_of(describe(object, Context("sweep")));',
          'const Description found = describe(object, Context("sweep"));'
          "if (::kill(static_cast<pid_t>(found.control.creator_pid), 0) == 0) return os::Kind::foreign;"
          "return kind_of(found);"),
     ]),
     Mutant("a sweeper does not look again whether the name is left", FIGHT,
-           [(LINUX, "if (!object.has_name()) return Swept::absent;", "")]),
+           [(LINUX_OBJECTS, "if (!object.has_name()) return Swept::absent;", "")]),
     Mutant("the last one out does not sweep", ("torture", "clean", "20", "1"),
            [("segment/segment.hpp", 'NDSHM_CRASH_POINT("detach: closed");\n    if (is_named()) sweep_name(object_of(name_));', "")]),
     Mutant("nobody takes a lock", FIGHT,
-           [(LINUX, "return retry_on_signal([&] { return ::fcntl(fd, F_OFD_SETLK, &range); }) == 0;", "return fd >= 0;")]),
+           [(LINUX_OBJECTS, "return retry_on_signal([&] { return ::fcntl(fd, F_OFD_SETLK, &range); }) == 0;", "return fd >= 0;")]),
 
     # ---- the life of a segment ------------------------------------------------------------------------------------
     Mutant("a failed attach closes without sweeping", ("life",),
            [("segment/sweep.hpp", "    if (!name.name.empty()) sweep_name(name);\n    throw;", "    throw;")]),
     Mutant("attach takes what it opened for what has the name", ("life",),
-           [(LINUX, "if (!idle.has_name()) continue;", "")]),
+           [(LINUX_OBJECTS, "if (!idle.has_name()) continue;", "")]),
     Mutant("the dead are attached", ("life",),
-           [(LINUX, "if (kind_of(idle) != Kind::persistent) return std::nullopt;", "")]),
+           [(LINUX_OBJECTS, "if (kind_of(idle) != Kind::persistent) return std::nullopt;", "")]),
     Mutant("attach leaves the dead lying", ("life",),
            [("segment/attach.hpp", "      sweep_name(object_of(name));\n      return nullptr;", "      return nullptr;")]),
     Mutant("persistent segments are swept like others", ("life",),
@@ -101,14 +108,14 @@ MUTANTS = [
     Mutant("attach does not wait", ("life",),
            [("segment/attach.hpp", "watch->wait(left);", 'throw Error(errc::timed_out, context);')]),
     Mutant("the mode of a named segment is left to chance", ("life",),
-           [(LINUX, '  NDSHM_CRASH_POINT("create: opened");\n  if (::fchmod(', '  if (false && ::fchmod(')]),
-    Mutant("mapped segments keep their descriptors", ("life",), [(LINUX, "if (named) fd_.close();", "(void)named;")]),
+           [(LINUX_OBJECTS, '  NDSHM_CRASH_POINT("create: opened");\n  if (::fchmod(', '  if (false && ::fchmod(')]),
+    Mutant("mapped segments keep their descriptors", ("life",), [(LINUX_OBJECTS, "if (named) fd_.close();", "(void)named;")]),
 
     # ---- other users ----------------------------------------------------------------------------------------------
     Mutant("segments of other users are attached unasked", ("users",),
-           [(LINUX, "if (options.owner == Owner::me && object.user() != ::geteuid())", "if (false)")]),
+           [(LINUX_OBJECTS, "if (options.owner == Owner::me && object.user() != ::geteuid())", "if (false)")]),
     Mutant("anonymous memory keeps the mode 0777", ("life",),
-           [(LINUX, '"memfd_create");\n  if (::fchmod(', '"memfd_create");\n  if (false && ::fchmod(')]),
+           [(LINUX_OBJECTS, '"memfd_create");\n  if (::fchmod(', '"memfd_create");\n  if (false && ::fchmod(')]),
 
     # ---- memory ---------------------------------------------------------------------------------------------------
     Mutant("create does not reserve the elements", ("memory",),
@@ -119,12 +126,12 @@ MUTANTS = [
              "")]),
     Mutant("what is reserved is not mapped", ("memory",), [("segment/reserve.hpp", "  os::populate(address, bytes);\n", "")]),
     Mutant("populating does nothing", ("memory",),
-           [(LINUX, "constexpr int populate_write = 23;", "constexpr int populate_write = -1;")]),
+           [(LINUX_MEMORY, "constexpr int populate_write = 23;", "constexpr int populate_write = -1;")]),
     Mutant("memory that the dead hold stays lost", ("memory",), [
         ("segment/reserve.hpp", "if (error && sweep_all() > 0) error = reserve();", ""),
         ("segment/create.hpp", "if (named && MappingTable::instance().is_time_to_sweep()) sweep_all();", "")]),
     Mutant("anonymous memory can be cut off under its readers", ("memory",),
-           [(LINUX, "F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW", "F_GETFD, 0")]),
+           [(LINUX_OBJECTS, "F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW", "F_GETFD, 0")]),
     Mutant("huge pages are not asked for", ("memory",),
            [("segment/reserve.hpp", "demand.huge && bytes >= huge_page && os::huge_pages_are_on(demand.named)", "false && huge_page > 0")]),
     Mutant("running out while populating huge pages is no error", ("memory",),
@@ -155,10 +162,10 @@ MUTANTS = [
     Mutant("threads that race map twice", ("threads",),
            [("segment/mapping_table.hpp", "if (auto other = entry.lock()) return other;", "")]),
     Mutant("a read-only attach opens for writing", ("array",),
-           [(LINUX, "const int flags = (access == Access::read_write ? O_RDWR : O_RDONLY) | O_NOFOLLOW",
+           [(LINUX_OBJECTS, "const int flags = (access == Access::read_write ? O_RDWR : O_RDONLY) | O_NOFOLLOW",
              "const int flags = (access == Access::read_write ? O_RDWR : O_RDWR) | O_NOFOLLOW")]),
     Mutant("a read-only attach of anonymous memory keeps the writable descriptor", ("array",),
-           [(LINUX, "const int flags = (access == Access::read_write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK;",
+           [(LINUX_OBJECTS, "const int flags = (access == Access::read_write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK;",
              "const int flags = O_RDWR | O_CLOEXEC | O_NONBLOCK + 0 * static_cast<int>(access);")]),
     Mutant("attach takes any element type", ("array",), [("array/geometry.hpp", "if (type != wanted)", "if (false)")]),
     Mutant("attach takes any order", ("array",), [("array/geometry.hpp", "if (!lies_in(L))", "if (false)")]),
@@ -204,28 +211,28 @@ MUTANTS = [
            [("format/control_page.hpp", "if (std::all_of(page.uuid.begin(), page.uuid.end(), [](std::uint8_t byte) { return byte == 0; }))",
              "if (false)")]),
     Mutant("symbolic links are followed", ("hostile_segments",),
-           [(LINUX, "O_RDONLY) | O_NOFOLLOW | O_NONBLOCK", "O_RDONLY) | O_NONBLOCK")]),
+           [(LINUX_OBJECTS, "O_RDONLY) | O_NOFOLLOW | O_NONBLOCK", "O_RDONLY) | O_NONBLOCK")]),
     Mutant("a FIFO holds up the opener", ("hostile_segments",),
-           [(LINUX, "O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC", "O_NOFOLLOW | O_CLOEXEC")]),
+           [(LINUX_OBJECTS, "O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC", "O_NOFOLLOW | O_CLOEXEC")]),
 
     # ---- descriptors of others ------------------------------------------------------------------------------------
     Mutant("memory is mapped whose size is not sealed", ("hostile_segments",),
-           [(LINUX, "if ((seals & wanted) != wanted) throw", "if (false) throw")]),
+           [(LINUX_OBJECTS, "if ((seals & wanted) != wanted) throw", "if (false) throw")]),
     Mutant("what is no memory object is looked into", ("hostile_segments",),
-           [(LINUX, "if (seals == -1) throw", "if (false) throw")]),
+           [(LINUX_OBJECTS, "if (seals == -1) throw", "if (false) throw")]),
     Mutant("what another process has open is opened, whatever it is", ("hostile_segments",),
-           [(LINUX, "if (!S_ISREG(status_of(place.get(), context).st_mode))", "if (false)")]),
+           [(LINUX_OBJECTS, "if (!S_ISREG(status_of(place.get(), context).st_mode))", "if (false)")]),
     Mutant("the memory of another process need not be sealed", ("hostile_segments",),
-           [(LINUX, "linux_only::require_sealed(fd.get(), number, context);", "")]),
+           [(LINUX_OBJECTS, "linux_only::require_sealed(fd.get(), number, context);", "")]),
     Mutant("a descriptor for writing only is one for reading only", ("hostile_segments",),
-           [(UNIX, "(::fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY", "false")]),
+           [(UNIX_ERRORS, "(::fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY", "false")]),
     Mutant("a descriptor for reading is mapped for writing", ("hostile_segments",),
-           [(UNIX, "if (access == Access::read_write && !is_open_for_writing(fd))", "if (false)")]),
+           [(UNIX_ERRORS, "if (access == Access::read_write && !is_open_for_writing(fd))", "if (false)")]),
     Mutant("a copy is taken for the segment", ("hostile_segments",),
            [("segment/attach.hpp", "if (known->object().is_same_as(object))", "if (true)")]),
 
     # ---- freeze ---------------------------------------------------------------------------------------------------
-    Mutant("freeze seals nothing", ("freeze",), [(LINUX, "F_ADD_SEALS, F_SEAL_FUTURE_WRITE", "F_GETFD, 0")]),
+    Mutant("freeze seals nothing", ("freeze",), [(LINUX_OBJECTS, "F_ADD_SEALS, F_SEAL_FUTURE_WRITE", "F_GETFD, 0")]),
     Mutant("what is frozen is opened for writing", ("freeze",),
            [("segment/resolve.hpp", "if (access == Access::read_write && object.is_frozen())", "if (false)")]),
     Mutant("what is frozen is attached for writing where it is mapped", ("freeze",),
@@ -260,7 +267,7 @@ MUTANTS = [
     Mutant("a closed socket is a signal", ("transfer",),
            [(UNIX_SOCKET, "MSG_DONTWAIT | no_signal", "MSG_DONTWAIT")]),
     Mutant("received descriptors are inherited through exec", ("transfer",),
-           [(UNIX_SOCKET, "MSG_DONTWAIT | close_on_exec", "MSG_DONTWAIT")]),
+           [(UNIX_SOCKET, "MSG_DONTWAIT | receive_flags", "MSG_DONTWAIT")]),
     Mutant("a stream brings a message in one piece", ("transfer",),
            [(UNIX_SOCKET, "if (got == 0 || !is_stream_) break;", "break;")]),
     Mutant("a stream takes a message in one piece", ("transfer",),
@@ -271,12 +278,12 @@ MUTANTS = [
            [("process/transfer.hpp", "if (handle.is_read_only() && object.is_writable())", "if (false)")], True),
 
     Mutant("who sweeps a segment seems to hold it", ("life",), [
-        (LINUX, "range.l_type == F_RDLCK;", "range.l_type != F_UNLCK;")]),
+        (LINUX_OBJECTS, "range.l_type == F_RDLCK;", "range.l_type != F_UNLCK;")]),
     # ---- processes ------------------------------------------------------------------------------------------------
     Mutant("fork does not mind threads", ("process",),
            [("process/fork.hpp", "threads > 1 + watchers && !options.allow_threads", "false && threads > 1 && !options.allow_threads")]),
     Mutant("a thread that has ended stands in the way of a fork", ("process",),
-           [(LINUX, "return (flags & exiting) != 0;", "return false;")]),
+           [(LINUX_THIS_PROCESS, "return (std::strtoul(line.data() + at, nullptr, 10) & exiting) != 0;", "return false;")]),
     Mutant("an abandoned child is not killed", ("process",),
            [("process/process.hpp", "    child_.kill();\n    try {", "    try {")]),
     Mutant("an abandoned child is not reaped", ("process",), [("process/process.hpp", "      reap(std::nullopt);\n", "")]),
@@ -322,38 +329,54 @@ MUTANTS = [
     Mutant("where named segments are is not passed on to children", ("directory",),
            [(UNIX_PROCESS, ' && name != "NDSHM_DIR"', "")]),
 
+    # ---- many copies of the library -------------------------------------------------------------------------------
+    Mutant("each shared object has mappings of its own", ("plugin",),
+           [("segment/mapping_table.hpp", 'os::one_in_process<MappingTable>("mapping_table." BOOST_LIB_VERSION)',
+             "*new MappingTable")]),
+    Mutant("each shared object counts its own watchers", ("plugin",),
+           [(UNIX_WAKE, 'return one_in_process<Watchers>("watchers");', "static Watchers own; return own;")]),
+    Mutant("each shared object has errors of its own", ("plugin",),
+           [("platform/platform.hpp", "inline const bool categories_are_shared = share_category(share_in_process);", "")]),
+    Mutant("what others share may be unloaded", ("plugin",), [(UNIX_PROCESS_WIDE, "  unix_only::stay_loaded();\n", "")]),
+    Mutant("a code is of the library by its category's address alone", ("platform",),
+           [("core/error.hpp", 'std::string_view(code.category().name()) == "ndshm"', "code.category() == error_category()")]),
+    Mutant("UUIDs do not say their version", ("platform",),
+           [("segment/new_uuid.hpp", "bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0fU) | 0x40U);", "")]),
+    Mutant("UUIDs do not say their variant", ("platform",),
+           [("segment/new_uuid.hpp", "bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3fU) | 0x80U);", "")]),
+
     # ---- the directory of named segments --------------------------------------------------------------------------
     Mutant("a sweep looks into the usual directory", ("directory",),
-           [(LINUX, "entries(::opendir(std::string(directory()).c_str()), ::closedir);",
+           [(LINUX_NAMES, "entries(::opendir(std::string(directory()).c_str()), ::closedir);",
              "entries(::opendir(\"/dev/shm\"), ::closedir);")]),
     Mutant("a relative directory means another one in each process", ("directory",),
-           [(UNIX, "if (where.starts_with('/')) return where;", "return where;")]),
+           [(UNIX_NAMES, "if (where.starts_with('/')) return where;", "return where;")]),
     Mutant("a directory that is missing is taken for a name that is", ("directory",),
-           [(LINUX, "        require_directory(directory_of(name, context), context);\n", "")]),
+           [(LINUX_OBJECTS, "        require_directory(directory_of(name, context), context);\n", "")]),
     Mutant("a directory that is missing has no segments", ("directory",),
            [("segment/registry.hpp",
              'detail::os::require_directory(detail::os::directory(), detail::Context("list"));', "")]),
 
     # ---- the portable path ----------------------------------------------------------------------------------------
     Mutant("portable: attach does not look again at the lock file", FIGHT,
-           [(POSIX, 'NDSHM_CRASH_POINT("attach: locked");\n    if (!posix_only::stands(lock.get())) continue;', "")], True),
+           [(PORTABLE_OBJECTS, 'NDSHM_CRASH_POINT("attach: locked");\n    if (!portable_only::stands(lock.get())) continue;', "")], True),
     Mutant("portable: a sweeper does not look again at the lock file", FIGHT,
-           [(POSIX, "if (!posix_only::stands(lock.get())) return Swept::absent;", "")], True),
+           [(PORTABLE_OBJECTS, "if (!portable_only::stands(lock.get())) return Swept::absent;", "")], True),
     Mutant("portable: what a killed creator left exists", ("life",),
-           [(POSIX, "posix_only::mark_of(lock.get()) == posix_only::Mark::making) return std::nullopt;", "false) return std::nullopt;")], True),
+           [(PORTABLE_OBJECTS, "portable_only::mark_of(lock.get()) == portable_only::Mark::making) return std::nullopt;", "false) return std::nullopt;")], True),
     Mutant("portable: what is not complete counts as foreign", STEPS,
-           [(POSIX, "mark == posix_only::Mark::complete && kind_of(object)", "kind_of(object)")], True),
+           [(PORTABLE_OBJECTS, "mark == portable_only::Mark::complete && kind_of(object)", "kind_of(object)")], True),
     Mutant("portable: what is not complete is looked at", ("creators",),
-           [(POSIX, "if (posix_only::mark_of(lock.get()) != posix_only::Mark::complete) return std::nullopt;", "")], True),
+           [(PORTABLE_OBJECTS, "if (portable_only::mark_of(lock.get()) != portable_only::Mark::complete) return std::nullopt;", "")], True),
     Mutant("portable: create takes who only looks for one who lives", ("creators",),
-           [(POSIX, "    if (!backoff.wait()) return false;\n", "    return false;\n")], True),
+           [(PORTABLE_OBJECTS, "    if (!backoff.wait()) return false;\n", "    return false;\n")], True),
     Mutant("portable: sweep takes who only looks for one who lives", ("creators",),
-           [(POSIX, "if (!posix_only::lock_alone(lock.get())) return Swept::in_use;",
-             "if (!posix_only::try_flock(lock.get(), LOCK_EX)) return Swept::in_use;")], True),
+           [(PORTABLE_OBJECTS, "if (!portable_only::lock_alone(lock.get())) return Swept::in_use;",
+             "if (!portable_only::try_flock(lock.get(), LOCK_EX)) return Swept::in_use;")], True),
     Mutant("portable: nobody guards the name of an anonymous array", ("creators",),
-           [(POSIX, "unpublished->lose_name();", "{ UnpublishedObject nameless(std::move(*unpublished)); ::unlink(posix_only::lock_file({name}, context).c_str()); NDSHM_CRASH_POINT(\"create: reserved\"); nameless.lose_name(); return nameless; }")], True),
+           [(PORTABLE_OBJECTS, "unpublished->lose_name();", "{ UnpublishedObject nameless(std::move(*unpublished)); ::unlink(portable_only::lock_file({name}, context).c_str()); NDSHM_CRASH_POINT(\"create: reserved\"); nameless.lose_name(); return nameless; }")], True),
     Mutant("portable: create does not look again at the lock file", FIGHT,
-           [(POSIX, "if (!posix_only::stands(lock.get())) continue;  // a sweeper removed it before we had it", "")], True),
+           [(PORTABLE_OBJECTS, "if (!portable_only::stands(lock.get())) continue;  // a sweeper removed it before we had it", "")], True),
     Mutant("portable: a child gets all that is open", ("spawn",),
            [(UNIX_PROCESS, "if (fd < first || (::fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0) continue;", "if (fd >= 0) continue;")], True),
     Mutant("portable: a grandchild that keeps the pipe holds up wait_for", ("spawn",),
@@ -373,27 +396,27 @@ MUTANTS = [
     Mutant("windows: what a child was given reaches its children", ("spawn",),
            [(WINDOWS_PROCESS, "if (handle != -1) ::SetHandleInformation(handle_of(handle), HANDLE_FLAG_INHERIT, 0);", "")], windows=True),
     Mutant("windows: a read-only handle is sent as it is", ("spawn",),
-           [(WINDOWS, "  if (access == Access::read_only) {\n    HANDLE weaker", "  if (false) {\n    HANDLE weaker")], windows=True),
+           [(WINDOWS_OBJECTS, "  if (access == Access::read_only) {\n    HANDLE weaker", "  if (false) {\n    HANDLE weaker")], windows=True),
     Mutant("windows: what is open for reading only is mapped for writing", ("spawn",),
-           [(WINDOWS, "if (access == Access::read_write && View(handle.handle(), FILE_MAP_READ | FILE_MAP_WRITE).get() == nullptr &&", "if (false &&")], windows=True),
+           [(WINDOWS_OBJECTS, "if (access == Access::read_write && View(handle.handle(), FILE_MAP_READ | FILE_MAP_WRITE).get() == nullptr &&", "if (false &&")], windows=True),
     Mutant("windows: a sign counts before it is finished", ("windows_names",),
-           [(WINDOWS, "if (magic == 0) return std::nullopt;", "")], windows=True),
+           [(WINDOWS_OBJECTS, "if (magic == 0) return std::nullopt;", "")], windows=True),
     Mutant("windows: strangers' memory is taken for a sign", ("windows_names",),
-           [(WINDOWS, "if (magic != Sign::right_magic) {", "if (false) {")], windows=True),
+           [(WINDOWS_OBJECTS, "if (magic != Sign::right_magic) {", "if (false) {")], windows=True),
     Mutant("windows: segments of other users are attached unasked", ("windows_names",),
-           [(WINDOWS, "require_own(sign.handle(), context);", "")], windows=True),
+           [(WINDOWS_OBJECTS, "require_own(sign.handle(), context);", "")], windows=True),
     Mutant("windows: one's own sign may lead to memory of other users", ("windows_names",),
-           [(WINDOWS, "require_own(memory.handle(), context);", "")], windows=True),
+           [(WINDOWS_OBJECTS, "require_own(memory.handle(), context);", "")], windows=True),
     Mutant("windows: others may open a segment", ("windows_names",),
-           [(WINDOWS_BASE, "noexcept { return &nobody_else_; }", "noexcept { return nullptr; }")], windows=True),
+           [(WINDOWS_ERRORS, "noexcept { return &nobody_else_; }", "noexcept { return nullptr; }")], windows=True),
     Mutant("windows: a name for all sessions is not asked the privilege for", ("windows_names",),
-           [(WINDOWS, "name.scope == Scope::machine && !windows_only::may_name_globally()", "false")], windows=True),
+           [(WINDOWS_OBJECTS, "name.scope == Scope::machine && !windows_only::may_name_globally()", "false")], windows=True),
     Mutant("windows: a name that is taken is given again", ("names",),
-           [(WINDOWS, "if (error.value() == ERROR_ALREADY_EXISTS) return false;", "")], windows=True),
+           [(WINDOWS_OBJECTS, "if (error.value() == ERROR_ALREADY_EXISTS) return false;", "")], windows=True),
     Mutant("windows: text that is not UTF-8 becomes other text", ("windows_names",),
-           [(WINDOWS_BASE, "MB_ERR_INVALID_CHARS", "0")], windows=True),
+           [(WINDOWS_ERRORS, "MB_ERR_INVALID_CHARS", "0")], windows=True),
     Mutant("windows: what a worker starts is in the pool's job", ("worker_program",),
-           [(WINDOWS_WAIT, " | JOB_OBJECT_LIMIT_SILENT_BREAKAWAY_OK", "")], windows=True),
+           [(WINDOWS_WAKE, " | JOB_OBJECT_LIMIT_SILENT_BREAKAWAY_OK", "")], windows=True),
 
     # ---- pools ----------------------------------------------------------------------------------------------------
     Mutant("a claim is not recorded by who claims next", WORKERS, [
@@ -520,9 +543,9 @@ MUTANTS = [
         ("pool/progress.hpp", "tenth <= last_tenth_ && progress.elapsed - last_printed_ < std::chrono::minutes(1)", "false")]),
     Mutant("a dumb terminal gets escape sequences", PROGRESS, [
         ("pool/progress.hpp", "os::is_terminal(options.stream) && !is_dumb()", "os::is_terminal(options.stream)")]),
-    Mutant("workers outlive their owner", OWNERS, [(UNIX_WAIT, "  ::kill(::getpid(), SIGKILL);\n  return nullptr;", "  return nullptr;")]),
-    Mutant("stopped workers outlive their owner", POOL, [(UNIX_WAIT, "  ::prctl(PR_SET_PDEATHSIG, SIGCONT);\n", "")]),
-    Mutant("an interrupt ends the workers", POOL, [(UNIX_WAIT, "::signal(SIGINT, SIG_IGN);", "")]),
+    Mutant("workers outlive their owner", OWNERS, [(UNIX_WAKE, "  ::kill(::getpid(), SIGKILL);\n  return nullptr;", "  return nullptr;")]),
+    Mutant("stopped workers outlive their owner", POOL, [(LINUX_WAKE, "  ::prctl(PR_SET_PDEATHSIG, SIGCONT);\n", "")]),
+    Mutant("an interrupt ends the workers", POOL, [(UNIX_THIS_PROCESS, "::signal(SIGINT, SIG_IGN);", "")]),
     Mutant("a forked child uses its parent's pool", POOL, [
         ("pool/supervisor.hpp", "    if (os::process_id() == process_) return;\n    throw", "    return;\n    throw")]),
     Mutant("a pool in a worker is refused for the watcher's thread", POOL, [

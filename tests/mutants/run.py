@@ -63,6 +63,11 @@ def build(cxx, include, test, portable, folder):
     command = [cxx, "-std=c++20", "-O1", "-w", "-pthread", f"-I{include}", "-DNDSHM_CRASH_POINTS"]
     command += ["-DNDSHM_PORTABLE_POSIX"] if portable else []
     wanted = [[str(source), *([str(catch_main(cxx))] if catch else []), "-o", str(program)]]
+    if test[0] == "plugin":  # a program, and beside it the shared object that it loads
+        hidden = ["-shared", "-fPIC", "-fvisibility=hidden", "-fvisibility-inlines-hidden",
+                  *(["-fno-gnu-unique"] if "clang" not in cxx else [])]
+        wanted = [[*hidden, str(TESTS / "plugin/plugin.cpp"), "-o", str(folder / "plugin.so")],
+                  [str(TESTS / "plugin/host.cpp"), "-ldl", "-o", str(program)]]
     if helper.exists():
         wanted.append([str(helper), "-o", str(folder / helper.stem)])
     for files in wanted:

@@ -117,7 +117,7 @@ TEST_CASE("a memory object gets its size once, in pages, tells little of itself,
 TEST_CASE("the longest name that is promised is the longest that there can be") {
   std::string name = unique_name("longest");
   name.resize(24, 'x');
-  const std::string object = ndshm::detail::os::posix_only::object_name(name);
+  const std::string object = ndshm::detail::os::portable_only::object_name(name);
   CHECK(object.size() == 31);
   CHECK(is_refused(::shm_open((object + "x").c_str(), O_RDWR, 0), ENAMETOOLONG));
   const auto array = ndshm::create<int>(name, {4});
@@ -132,7 +132,7 @@ TEST_CASE("an object that is larger than what was asked for is attached all the 
     auto array = ndshm::create<std::uint16_t>(name, {3, 5});
     array.fill(7);
     array(2, 4) = 9;
-    const int object = ::shm_open(ndshm::detail::os::posix_only::object_name(name).c_str(), O_RDONLY, 0);
+    const int object = ::shm_open(ndshm::detail::os::portable_only::object_name(name).c_str(), O_RDONLY, 0);
     REQUIRE(object >= 0);
     CHECK(status_of(object).st_size == 80 * 1024);  // of 68 KiB: the control page lies behind the first 64
     ::close(object);

@@ -20,6 +20,9 @@
 #define NDSHM_DETAIL_PASTE(major, minor, patch, path, marks) v##major##_##minor##_##patch##path##marks
 #define NDSHM_DETAIL_EXPAND(major, minor, patch, path, marks) NDSHM_DETAIL_PASTE(major, minor, patch, path, marks)
 
+#define NDSHM_DETAIL_QUOTED(text) #text
+#define NDSHM_DETAIL_QUOTE(text) NDSHM_DETAIL_QUOTED(text)
+
 /// The inline namespace between ndshm and its names: `v0_1_0`, `v0_1_0_portable`.
 #define NDSHM_ABI_NAMESPACE                                                                             \
   NDSHM_DETAIL_EXPAND(NDSHM_VERSION_MAJOR, NDSHM_VERSION_MINOR, NDSHM_VERSION_PATCH, NDSHM_DETAIL_PATH, \

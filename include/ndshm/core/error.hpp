@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <memory>
 #include <ndshm/core/config.hpp>
+#include <new>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -61,24 +62,46 @@ inline std::ostream& operator<<(std::ostream& out, errc code) { return out << to
 
 namespace detail {
 
-class ErrorCategory final : public std::error_category {
+class NDSHM_VISIBLE ErrorCategory final : public std::error_category {
  public:
   const char* name() const noexcept override { return "ndshm"; }
   std::string message(int value) const override { return std::string(to_string(static_cast<errc>(value))); }
 };
 
+/// Finds what all shared objects of a process have in common: what platform/ gives to this floor, which knows no
+/// system. Set while static objects are made; until then each shared object is alone.
+using ShareInProcess = void* (*)(const char* key, void* mine) noexcept;
+inline constinit ShareInProcess category_sharer = nullptr;
+
+alignas(ErrorCategory) inline constinit unsigned char category_memory[sizeof(ErrorCategory)] = {};
+
+inline bool share_category(ShareInProcess share) noexcept {
+  category_sharer = share;
+  return true;
+}
+
 }  // namespace detail
 
-/// The std::error_category of ndshm::errc, named "ndshm".
+/// The std::error_category of ndshm::errc, named "ndshm": one in a process. Never throws.
 inline const std::error_category& error_category() noexcept {
-  static const detail::ErrorCategory category;
-  return category;
+  // Never destroyed: the destructor of a static object may meet an error.
+  static detail::ErrorCategory& mine = *new (detail::category_memory) detail::ErrorCategory;
+  if (detail::category_sharer == nullptr) return mine;
+  static const std::error_category& one = *static_cast<const detail::ErrorCategory*>(
+      detail::category_sharer("ndshm." NDSHM_DETAIL_QUOTE(NDSHM_ABI_NAMESPACE) ".error_category", &mine));
+  return one;
 }
 
 inline std::error_code make_error_code(errc code) noexcept { return {static_cast<int>(code), error_category()}; }
 
+/// Whether the code is that one, also where a shared object could not find the category of the others: it is known by
+/// its name. Never throws.
+inline bool operator==(const std::error_code& code, errc wanted) noexcept {
+  return code.value() == static_cast<int>(wanted) && std::string_view(code.category().name()) == "ndshm";
+}
+
 /// The one exception type of the library.
-class Error : public std::system_error {
+class NDSHM_VISIBLE Error : public std::system_error {
  public:
   /// The text becomes `facts [ndshm.code]; remedy`, or ends at the bracket when there is no remedy.
   Error(errc code, std::string_view facts, std::string_view remedy = {})

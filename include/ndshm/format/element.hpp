@@ -173,7 +173,8 @@ inline std::string struct_descr(std::vector<Field> fields, std::size_t size) {
 /// The .npy `descr` of T as NumPy writes it, without the outer quotes of a plain type: `<f8`, or `[('x', '<f4')]`.
 template <class T>
 const std::string& descr() {
-  static const std::string text = [] {
+  // Never destroyed: destructors of static objects may create arrays.
+  static const std::string& text = *new std::string([] {
     if constexpr (std::is_enum_v<T>) {
       return descr<std::underlying_type_t<T>>();
     } else if constexpr (is_numpy_scalar<T>()) {
@@ -184,7 +185,7 @@ const std::string& descr() {
     } else {
       return std::string{"|V0"};  // ElementCheck has said why; no second error from here
     }
-  }();
+  }());
   return text;
 }
 

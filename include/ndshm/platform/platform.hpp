@@ -1,29 +1,59 @@
 // SPDX-License-Identifier: BSL-1.0
-// platform.hpp: picks the one platform file, and says what each of them has to provide in ndshm::detail::os. Only
-// platform/ includes headers of an operating system.
-//
-//   has_fork, has_persistence, can_list, max_name_bytes   what the system can do
-//   Object             an open memory object: size(), read(), write(), map(), freeze(), descriptor()
-//   UnpublishedObject              an object that nobody else can attach yet; publish() gives it its name, complete as
-//   it is prepare_named()      starts one; nothing where the name is known to be taken by then prepare_anonymous()
-//   starts one that never gets a name open_named()       opens and holds: from then on until the process has let go,
-//   nobody removes the object peek_named()       opens without holding, to look; is_held() tells whether anybody holds
-//   it sweep_named()      removes an object that nobody holds, if it is one of ours open_descriptor(),
-//   open_process_descriptor()   objects that have no name, checked for what others can do to them commit(), populate(),
-//   populate_huge(), discard(), space_of_names(), available_memory(), huge_pages_are_on()
-//                      memory
-//   names(), NameWatch, path_of_name(), path_of_descriptor()   names
-//   process_id(), at_fork(), count_threads()                   this process
-//   WakeEvent, listen(), sleep_until_readable(), ParentWatch, exit_with_parent(), steady_ns()            waiting for
-//   other processes Child, fork_child(), spawn_child(), signal_text()                                      its children
-//   report_to_parent(), exit_child(), inherited_descriptors(), inherited_descriptor(), program_path()   as a child
-//   Socket             a caller's socket, through which bytes go with a descriptor
+// platform.hpp: picks the files of one platform, the only place that asks which system this is. Only platform/ includes
+// headers of an operating system. What each platform provides in ndshm::detail::os, and promises with it, stands in
+// contract.hpp; README.md says how to add one.
 #pragma once
 
+#include <ndshm/core/error.hpp>
+#include <ndshm/platform/types.hpp>
+// clang-format off: windows.h comes first
 #if defined(__linux__) && !defined(NDSHM_PORTABLE_POSIX)
-#include <ndshm/platform/linux.hpp>
+#include <ndshm/platform/linux/errors.hpp>
+#include <ndshm/platform/linux/features.hpp>
+#include <ndshm/platform/linux/memory.hpp>
+#include <ndshm/platform/linux/names.hpp>
+#include <ndshm/platform/linux/objects.hpp>
+#include <ndshm/platform/linux/process.hpp>
+#include <ndshm/platform/linux/process_wide.hpp>
+#include <ndshm/platform/linux/socket.hpp>
+#include <ndshm/platform/linux/this_process.hpp>
+#include <ndshm/platform/linux/wake.hpp>
 #elif !defined(_WIN32)
-#include <ndshm/platform/posix.hpp>
+#include <ndshm/platform/portable/errors.hpp>
+#include <ndshm/platform/portable/features.hpp>
+#include <ndshm/platform/portable/memory.hpp>
+#include <ndshm/platform/portable/names.hpp>
+#include <ndshm/platform/portable/objects.hpp>
+#include <ndshm/platform/portable/process.hpp>
+#include <ndshm/platform/portable/process_wide.hpp>
+#include <ndshm/platform/portable/socket.hpp>
+#include <ndshm/platform/portable/this_process.hpp>
+#include <ndshm/platform/portable/wake.hpp>
 #else
-#include <ndshm/platform/windows.hpp>
+#include <ndshm/platform/windows/errors.hpp>
+#include <ndshm/platform/windows/features.hpp>
+#include <ndshm/platform/windows/memory.hpp>
+#include <ndshm/platform/windows/names.hpp>
+#include <ndshm/platform/windows/objects.hpp>
+#include <ndshm/platform/windows/process.hpp>
+#include <ndshm/platform/windows/process_wide.hpp>
+#include <ndshm/platform/windows/socket.hpp>
+#include <ndshm/platform/windows/this_process.hpp>
+#include <ndshm/platform/windows/wake.hpp>
 #endif
+// clang-format on
+
+namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
+
+template <class>
+inline constexpr bool has_fork = NDSHM_HAS_FORK != 0;  // asked by static_assert in templates
+inline constexpr bool has_persistence = NDSHM_HAS_PERSISTENCE != 0;
+inline constexpr bool can_list = NDSHM_HAS_LIST != 0;
+
+/// Errors of all shared objects of this process have one category.
+inline const bool categories_are_shared = share_category(share_in_process);
+
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+
+// Last: it looks at all of the above.
+#include <ndshm/platform/contract.hpp>

@@ -59,7 +59,7 @@ struct RunReport {
 };
 
 /// Thrown when tasks were not done: errc::task_failed, or errc::cancelled.
-class TaskError : public Error {
+class NDSHM_VISIBLE TaskError : public Error {
  public:
   TaskError(errc code, std::string_view facts, RunReport report)
       : Error(code, facts), report_(std::make_shared<const RunReport>(std::move(report))) {}

@@ -37,7 +37,10 @@ struct SpawnOptions {
 
 /// The path of the program that this process runs, to start it again. Throws errc::unsupported where the system does
 /// not tell (Linux, macOS and Windows do).
-inline std::filesystem::path this_program() { return detail::os::program_path(detail::Context("this_program")); }
+inline std::filesystem::path this_program() {
+  const std::string path = detail::os::program_path(detail::Context("this_program"));
+  return std::u8string(path.begin(), path.end());
+}
 
 namespace detail {
 

@@ -2,7 +2,6 @@
 // create.hpp: making a segment, complete before anybody can see it. Includes format/ and platform/, no xtensor.
 #pragma once
 
-#include <boost/uuid/random_generator.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -21,6 +20,7 @@
 #include <ndshm/format/segment_layout.hpp>
 #include <ndshm/platform/platform.hpp>
 #include <ndshm/segment/mapping_table.hpp>
+#include <ndshm/segment/new_uuid.hpp>
 #include <ndshm/segment/reserve.hpp>
 #include <ndshm/segment/segment.hpp>
 #include <ndshm/segment/sweep.hpp>
@@ -92,9 +92,9 @@ inline void check_options(const SegmentName& name, const CreateOptions& options,
   }
 }
 
-inline ControlPage make_control(const CreateOptions& options) {
+inline ControlPage make_control(const CreateOptions& options, Context context) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return make_control(boost::uuids::random_generator()(), os::process_id(),
+  return make_control(new_uuid(context), os::process_id(),
                       static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count()),
                       options.lifetime == Lifetime::persistent);
 }
@@ -127,7 +127,7 @@ std::shared_ptr<Segment> create_segment(const SegmentName& name, npy::Header hea
   std::memcpy(start, bytes.data(), bytes.size());
   NDSHM_CRASH_POINT("create: header written");
   initialise(start + layout.header_bytes, layout);
-  const ControlPage control = make_control(options);
+  const ControlPage control = make_control(options, context);
   std::memcpy(start + layout.control_offset, &control, sizeof control);
   NDSHM_CRASH_POINT("create: control written");
 

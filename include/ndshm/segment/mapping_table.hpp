@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
-// mapping_table.hpp: the segments that this process has mapped, so that attaching one again shares the mapping.
-// Includes format/ and platform/.
+// mapping_table.hpp: the segments that this process has mapped, in all of its shared objects, so that attaching one
+// again shares the mapping. Includes format/ and platform/.
 #pragma once
 
-#include <compare>
+#include <atomic>
+#include <boost/version.hpp>
 #include <cstddef>
 #include <map>
 #include <memory>
@@ -24,7 +25,13 @@ class MappingTable {
   using Key = std::tuple<Uuid, Access, std::string, std::string>;
 
   static MappingTable& instance() {
-    static MappingTable& table = *new MappingTable;  // never destroyed: arrays may be destroyed after it
+    static MappingTable& table = []() -> MappingTable& {
+      MappingTable& one = os::one_in_process<MappingTable>("mapping_table." BOOST_LIB_VERSION);
+      if (!one.at_fork_.exchange(true)) {
+        os::at_fork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); });
+      }
+      return one;
+    }();
     return table;
   }
 
@@ -65,13 +72,10 @@ class MappingTable {
   }
 
  private:
-  MappingTable() {
-    os::at_fork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); });
-  }
-
   std::mutex mutex_;
   std::map<Key, std::weak_ptr<Segment>> segments_;
   std::size_t creates_until_sweep_ = 0;
+  std::atomic<bool> at_fork_ = false;  // whether a fork takes the lock
 };
 
 }  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
-// windows_wait.hpp: waiting for other processes on Windows, for the worker pool. The same functions as in
-// unix_wait.hpp. Nothing outside platform/ includes it. Sources: CreateEvent, WaitForMultipleObjects,
-// RegisterWaitForSingleObject, "Job objects" of the Windows documentation.
+// windows/wake.hpp: waiting for other processes on Windows, for the worker pool. Nothing outside platform/ includes it.
+// Sources: CreateEvent, WaitForMultipleObjects, RegisterWaitForSingleObject, "Job objects" of the Windows
+// documentation.
 #pragma once
 
-#include <ndshm/platform/windows_base.hpp>
+#include <ndshm/platform/windows/errors.hpp>
 // After windows.h.
-#include <io.h>
-
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
-#include <ndshm/platform/windows_process.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <ndshm/core/context.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -39,17 +38,6 @@ class WakeEvent {
  private:
   Descriptor event_;
 };
-
-/// Whether that stream is shown to somebody.
-inline bool is_terminal(std::FILE* stream) { return ::_isatty(::_fileno(stream)) != 0; }
-
-/// How many columns that terminal has just now; 0 where the system does not know.
-inline std::size_t terminal_width(std::FILE* stream) {
-  const auto console = reinterpret_cast<HANDLE>(::_get_osfhandle(::_fileno(stream)));  // NOLINT: an intptr_t
-  CONSOLE_SCREEN_BUFFER_INFO info{};
-  if (::GetConsoleScreenBufferInfo(console, &info) == 0) return 0;
-  return static_cast<std::size_t>(info.srWindow.Right - info.srWindow.Left + 1);
-}
 
 namespace windows_only {
 
@@ -153,8 +141,5 @@ inline void exit_with_parent(int, std::uint64_t, Context) {}
 
 /// There is no fork that they could stand in the way of.
 inline std::size_t count_watchers() { return 0; }
-
-/// An interrupt from the console goes to every process of the program; only the parent decides what it means.
-inline void leave_interrupts_to_parent() { ::SetConsoleCtrlHandler(nullptr, TRUE); }
 
 }  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// unix_process.hpp: child processes of POSIX systems, for process.hpp and spawn.hpp. Nothing outside platform/ includes
-// it.
+// unix/process.hpp: child processes of POSIX systems, for the files of linux/ and portable/. Nothing outside platform/
+// includes it.
 //
 // A child has a pipe to its parent, through which it reports an exception. A forked child knows it by its number. A
 // program that was started by spawn_child is told in NDSHM_REPORT=number:device:inode, behind the descriptors that it
@@ -11,30 +11,50 @@
 #include <dirent.h>
 #include <poll.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's, for ::kill
+#include <spawn.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <charconv>
+#include <chrono>
 #include <climits>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <functional>
-#include <map>
 #include <memory>
-#include <ndshm/platform/unix.hpp>
+#include <ndshm/core/context.hpp>
+#include <ndshm/core/error.hpp>
+#include <ndshm/core/text.hpp>
+#include <ndshm/platform/process_wide.hpp>
+#include <ndshm/platform/types.hpp>
+#include <ndshm/platform/unix/errors.hpp>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
-#if defined(__linux__) && !defined(NDSHM_PORTABLE_POSIX)
-#include <ndshm/platform/linux_process.hpp>
-#else
-#include <ndshm/platform/posix_process.hpp>
-#endif
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
+
+// What linux/process.hpp and portable/process.hpp give to this file.
+
+/// A pipe that does not wait: the end to read, the end to write. Both close on exec.
+std::array<Descriptor, 2> make_pipe(Context context);
+/// A descriptor that is readable once that child of this process has ended; none where none is to be had.
+Descriptor watch_child(pid_t pid);
+/// Sends a signal to the child behind the descriptor of watch_child(), or by its id where there is none.
+bool send_signal(const Descriptor& child, pid_t pid, int signal);
+/// Lets the child close every descriptor from `first` on, also those that other threads open meanwhile. False where
+/// that has to be done one by one.
+bool close_from(posix_spawnattr_t& attributes, posix_spawn_file_actions_t& actions, int first);
+/// Lets the child start in that directory. False where the system cannot do that.
+bool change_directory(posix_spawn_file_actions_t& actions, const std::string& path);
+/// This process's environment.
+char** environment();
 
 /// A child process and the pipe through which it reports an exception.
 class Child {
@@ -155,7 +175,14 @@ inline std::optional<ChildEnd> Child::reap(std::optional<std::chrono::nanosecond
 
 namespace unix_only {
 
-inline int report_descriptor = -1;  // of this process, when it is a child made by fork_child or spawn_child
+/// What this process knows as a child made by fork_child or spawn_child, in all of its shared objects.
+struct AsChild {
+  static constexpr int unknown = -2;
+  std::atomic<int> report_descriptor = -1;
+  std::atomic<int> inherited = unknown;  // how many descriptors were inherited; -1: it was not spawned
+};
+
+inline AsChild& as_child() { return one_in_process<AsChild>("as_child"); }
 
 inline constexpr const char* report_variable = "NDSHM_REPORT";
 
@@ -183,14 +210,18 @@ inline constexpr int first_inherited = 3;
 /// How many descriptors this process was given by spawn_child; none when it was not started by it, or has closed them.
 /// They close on exec from the first call on.
 inline std::optional<std::size_t> inherited_descriptors() {
-  static const auto count = []() -> std::optional<std::size_t> {
+  unix_only::AsChild& self = unix_only::as_child();
+  if (self.inherited == unix_only::AsChild::unknown) {  // two threads that look at the same time see the same
     const int report = unix_only::find_report_pipe();
-    if (report < first_inherited) return std::nullopt;
-    for (int fd = first_inherited; fd <= report; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-    if (unix_only::report_descriptor < 0) unix_only::report_descriptor = report;
-    return static_cast<std::size_t>(report - first_inherited);
-  }();
-  return count;
+    const bool spawned = report >= first_inherited;
+    if (spawned) {
+      for (int fd = first_inherited; fd <= report; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+      if (self.report_descriptor < 0) self.report_descriptor = report;
+    }
+    self.inherited = spawned ? report - first_inherited : -1;
+  }
+  const int count = self.inherited;
+  return count < 0 ? std::nullopt : std::optional(static_cast<std::size_t>(count));
 }
 
 /// The one of them at that place.
@@ -199,7 +230,7 @@ inline int inherited_descriptor(std::size_t place) { return first_inherited + st
 /// One write of at most PIPE_BUF bytes into an empty pipe: it fits and does not wait. False where nobody reads it.
 inline bool report_to_parent(std::string_view text) {
   text = text.substr(0, PIPE_BUF);
-  pollfd entry{unix_only::report_descriptor, POLLOUT, 0};
+  pollfd entry{unix_only::as_child().report_descriptor, POLLOUT, 0};
   // Writing to a parent that is gone would be a SIGPIPE.
   if (entry.fd < 0 || ::poll(&entry, 1, 0) != 1 || entry.revents != POLLOUT) return false;
   return ::write(entry.fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
@@ -218,7 +249,7 @@ inline std::optional<Child> fork_child(Context context) {
   if (pid < 0) throw refused(last_error(), context, "fork");
   if (pid > 0) return Child(pid, std::move(reading));
   // The descriptor lives as long as the child: it is reported through at the very end, or closed by the kernel.
-  unix_only::report_descriptor = ::fcntl(writing.get(), F_DUPFD_CLOEXEC, 0);
+  unix_only::as_child().report_descriptor = ::fcntl(writing.get(), F_DUPFD_CLOEXEC, 0);
   return std::nullopt;
 }
 
@@ -226,7 +257,19 @@ namespace unix_only {
 
 /// `name=value` for all that the child gets: this process's variables but those of the library, and the extra ones.
 inline std::vector<std::string> environment_with(const Variables& extra) {
-  std::map<std::string, std::string, std::less<>> variables;
+  std::vector<std::string> result;
+  // Replaces the variable of that name: the last one counts.
+  const auto set = [&](std::string_view name, std::string_view value) {
+    std::string text = std::string(name).append("=");
+    const auto same =
+        std::find_if(result.begin(), result.end(), [&](const std::string& old) { return old.starts_with(text); });
+    text.append(value);
+    if (same == result.end()) {
+      result.push_back(std::move(text));
+    } else {
+      *same = std::move(text);
+    }
+  };
   for (char** entry = environment(); entry != nullptr && *entry != nullptr; ++entry) {
     const std::string_view text = *entry;
     const std::size_t equals = text.find('=');
@@ -234,12 +277,9 @@ inline std::vector<std::string> environment_with(const Variables& extra) {
     const std::string_view name = text.substr(0, equals);
     // Where named segments are is meant for all processes; what else there is, for this one alone.
     if (text.starts_with("NDSHM_") && name != "NDSHM_DIR") continue;
-    variables.emplace(name, text.substr(equals + 1));
+    result.emplace_back(text);
   }
-  for (const auto& [name, value] : extra) variables.insert_or_assign(name, value);
-  std::vector<std::string> result;
-  result.reserve(variables.size());
-  for (const auto& [name, value] : variables) result.emplace_back(name).append("=").append(value);
+  for (const auto& [name, value] : extra) set(name, value);
   return result;
 }
 
@@ -282,12 +322,9 @@ class SpawnPlan {
   }
 
   void change_directory(const std::string& path) {
-#if defined(__APPLE__) || defined(__linux__)
-    require(::posix_spawn_file_actions_addchdir_np(&actions_, path.c_str()), "posix_spawn_file_actions_addchdir_np");
-#else
+    if (os::change_directory(actions_, path)) return;
     throw Error(errc::unsupported, context_ + "this system cannot start a program in " + in_quotes(path),
-                "leave working_directory away, and pass the directory as an argument");
-#endif
+                "omit working_directory, and pass the directory as an argument");
   }
 
   std::error_code run(pid_t& pid, const std::string& path, char* const* arguments, char* const* environment) const {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// windows.hpp: memory objects of Windows: file mappings without a file. The same functions as in linux.hpp;
-// platform.hpp says what each one promises.
+// windows/objects.hpp: memory objects of Windows: file mappings without a file.
 //
 // A file mapping can be opened by its name from the moment in which it is made, so the elements lie in one with a name
 // that nobody can guess, and the segment's own name belongs to a second one of a few bytes, the sign, which says what
@@ -9,57 +8,37 @@
 // processes end. So there is no lock that a process could take with it, and nobody ever waits for a creator. All names
 // lie in the namespace of the session (`Local\`), or of the machine (`Global\`).
 //
-// Different from linux.hpp: nothing outlives its last process (no Lifetime::persistent); memory is always committed,
+// Different from linux/: nothing outlives its last process (no Lifetime::persistent); memory is always committed,
 // so that Reserve::lazy does not make room for arrays larger than memory and page file, but pages are still made on
 // first touch; nobody can tell which names there are; only the user who made a segment can attach it.
 // Sources: CreateFileMapping, MapViewOfFile, DuplicateHandle, "Kernel object namespaces" of the Windows
 // documentation.
 #pragma once
 
-#include <ndshm/platform/windows_base.hpp>
+#include <ndshm/platform/windows/errors.hpp>
+#include <system_error>
 // After windows.h.
-#include <ndshm/platform/lacking.hpp>
-#include <ndshm/platform/mapping.hpp>
-#include <ndshm/platform/windows_process.hpp>
-#include <ndshm/platform/windows_wait.hpp>
-
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <boost/uuid/random_generator.hpp>
-#include <boost/uuid/uuid_io.hpp>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <ndshm/core/context.hpp>
 #include <ndshm/core/crash_point.hpp>
+#include <ndshm/core/error.hpp>
+#include <ndshm/core/options.hpp>
+#include <ndshm/core/text.hpp>
+#include <ndshm/platform/types.hpp>
+#include <ndshm/platform/windows/memory.hpp>
+#include <ndshm/platform/windows/this_process.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
-
-template <class>
-inline constexpr bool has_fork = false;
-inline constexpr bool has_persistence = false;
-inline constexpr bool can_list = false;
-inline constexpr std::string_view default_directory = "the page file";
-/// Kernel names lie in no directory, so that NDSHM_DIR does not count here.
-inline std::string_view directory() { return default_directory; }
-inline void require_directory(std::string_view, Context) {}
-inline constexpr std::size_t max_name_bytes = 200;
-
-inline boost::interprocess::mapped_region map(int number, Access access, std::size_t bytes, Context context) {
-  boost::interprocess::mapping_handle_t handle{};
-  handle.handle = handle_of(number);
-  handle.is_shm = true;
-  return map(Mappable(handle, access), 0, bytes, [&](int error) {
-    return refused(windows_only::error_of(static_cast<DWORD>(error)), context,
-                   "mapping " + format_bytes(bytes) + " of memory");
-  });
-}
 
 namespace windows_only {
 
@@ -285,7 +264,10 @@ inline std::optional<UnpublishedObject> prepare_named(const ObjectName& name, st
         context + "a name for all sessions takes the privilege SeCreateGlobalPrivilege, which is not enabled here",
         "run it as a service or as an administrator, or use Scope::session; attaching takes no privilege");
   }
-  const std::string unique = boost::uuids::to_string(boost::uuids::random_generator()());
+  std::array<unsigned char, 16> random{};
+  if (!random_bytes(random.data(), random.size())) throw refused(last_error(), context, "BCryptGenRandom");
+  std::string unique;
+  for (const unsigned char byte : random) unique.append({"0123456789abcdef"[byte / 16], "0123456789abcdef"[byte % 16]});
   return UnpublishedObject(windows_only::object_name(name.scope, L"ndshm-data.", unique, context), bytes, options.mode,
                            context);
 }
@@ -371,41 +353,5 @@ template <class KindOf>
 Swept sweep_named(const ObjectName&, KindOf) {
   return Swept::in_use;
 }
-
-inline std::vector<std::string> names() { return {}; }
-
-/// What a program without this library opens to see the bytes: there are no paths.
-inline std::string path_of_name(const ObjectName&, Context context) {
-  throw Error(errc::unsupported, context + "Windows does not show memory objects as files");
-}
-inline std::string path_of_descriptor(int, Context context) { return path_of_name({}, context); }
-
-/// Memory was committed when the object was made.
-inline std::error_code reserve(int, std::size_t, std::size_t) { return {}; }
-inline void discard(int) {}
-inline Space space_of_names() { return {}; }
-
-/// Bytes that can still be committed.
-inline std::uint64_t available_memory() {
-  MEMORYSTATUSEX status{};
-  status.dwLength = sizeof status;
-  return ::GlobalMemoryStatusEx(&status) != 0 ? status.ullAvailPageFile : UINT64_MAX;
-}
-
-/// There are no sockets that carry handles.
-class Socket {
- public:
-  Socket(int, std::chrono::nanoseconds, Context context) {
-    throw Error(errc::unsupported, context + "no socket of Windows carries a handle",
-                "send the text of array.handle(): it names this process, from which the other one takes the array");
-  }
-  static constexpr bool is_stream() { return false; }
-  static constexpr bool has_end() { return false; }
-  void send(std::string_view, int) {}
-  std::string receive(std::size_t) { return {}; }
-  static constexpr std::size_t descriptors() { return 0; }
-  static constexpr bool has_lost_descriptors() { return false; }
-  Descriptor take_descriptor() { return {}; }
-};
 
 }  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os

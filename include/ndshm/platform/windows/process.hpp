@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// windows_process.hpp: child processes of Windows, for process.hpp and spawn.hpp. Nothing outside platform/ includes
-// it.
+// windows/process.hpp: child processes of Windows. Nothing outside platform/ includes it.
 //
 // A child is told in NDSHM_REPORT=parent:time:handle,handle,…,report which handles it was given, the last one being
 // that of a pipe through which it reports an exception. The variable, and with it all that starts with NDSHM_, counts
@@ -10,7 +9,8 @@
 // documentation.
 #pragma once
 
-#include <ndshm/platform/windows_base.hpp>
+#include <ndshm/platform/windows/errors.hpp>
+#include <system_error>
 // After windows.h.
 #include <tlhelp32.h>
 
@@ -19,9 +19,14 @@
 #include <charconv>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdlib>
-#include <filesystem>
 #include <map>
+#include <ndshm/core/context.hpp>
+#include <ndshm/core/error.hpp>
+#include <ndshm/core/text.hpp>
+#include <ndshm/platform/types.hpp>
+#include <ndshm/platform/windows/this_process.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -175,7 +180,8 @@ inline bool is_parent(DWORD pid, std::uint64_t started) {
 
 /// What this process was given, the report pipe last; empty when it was not started by spawn_child.
 inline const std::vector<int>& given_handles() {
-  static const std::vector<int> handles = [] {
+  // Never destroyed: destructors of static objects may ask.
+  static const std::vector<int>& handles = *new std::vector<int>([] {
     const char* const value = std::getenv(report_variable);
     if (value == nullptr) return std::vector<int>{};
     const char* at = value;
@@ -196,7 +202,7 @@ inline const std::vector<int>& given_handles() {
       if (handle != -1) ::SetHandleInformation(handle_of(handle), HANDLE_FLAG_INHERIT, 0);
     }
     return found;
-  }();
+  }());
   return handles;
 }
 
@@ -242,15 +248,6 @@ inline std::string signal_text(int signal) {
       return "Interrupt";
     default:
       return "Unknown signal";
-  }
-}
-
-/// The program that this process runs.
-inline std::filesystem::path program_path(Context context) {
-  for (std::wstring path(MAX_PATH, L'\0');; path.resize(path.size() * 2)) {
-    const DWORD length = ::GetModuleFileNameW(nullptr, path.data(), static_cast<DWORD>(path.size()));
-    if (length == 0) throw refused(last_error(), context, "GetModuleFileName");
-    if (length < path.size()) return path.substr(0, length);
   }
 }
 

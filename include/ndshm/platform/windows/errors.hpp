@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// windows_base.hpp: what the files for Windows have in common: kernel handles, text, refusals of the system as errors,
-// and the rule who may open what this process makes. Nothing outside platform/ includes it.
+// windows/errors.hpp: what the files for Windows have in common: kernel handles, text, refusals of the system as
+// errors, and the rule who may open what this process makes. Nothing outside platform/ includes it.
 #pragma once
 
 #if !defined(NOMINMAX)
@@ -22,7 +22,7 @@
 #include <memory>
 #include <ndshm/core/context.hpp>
 #include <ndshm/core/error.hpp>
-#include <ndshm/platform/common.hpp>
+#include <ndshm/platform/types.hpp>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -92,7 +92,7 @@ class ErrorTexts final : public std::error_category {
 };
 
 inline std::error_code error_of(DWORD code) {
-  static const ErrorTexts category;
+  static const ErrorTexts& category = *new ErrorTexts;  // never destroyed: destructors of static objects may fail
   return {static_cast<int>(code), category};
 }
 
@@ -161,7 +161,7 @@ class User {
 };
 
 inline User& this_user(Context context) {
-  static User user(context);
+  static User& user = *new User(context);  // never destroyed, as above
   return user;
 }
 
@@ -193,10 +193,5 @@ inline bool may_name_globally() {
 }
 
 }  // namespace windows_only
-
-inline std::uint64_t process_id() { return ::GetCurrentProcessId(); }
-
-/// Runs `before` in front of every fork() of this process: there is none.
-inline void at_fork(void (*)(), void (*)()) {}
 
 }  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: BSL-1.0
-// linux_process.hpp: what Linux has for child processes that other systems have not, for unix_process.hpp. The same
-// functions stand in posix_process.hpp. Sources: pidfd_open(2), pipe(2), proc(5), posix_spawn(3).
+// linux/process.hpp: what Linux has for child processes that other systems have not. Sources: pidfd_open(2), pipe(2),
+// posix_spawn(3). Nothing outside platform/ includes it.
 #pragma once
 
+#include <fcntl.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's, for ::kill
 #include <spawn.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <array>
-#include <filesystem>
-#include <ndshm/platform/unix.hpp>
+#include <ndshm/core/context.hpp>
+#include <ndshm/platform/unix/errors.hpp>
+#include <ndshm/platform/unix/process.hpp>
 #include <string>
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
@@ -52,15 +55,10 @@ inline bool close_from([[maybe_unused]] posix_spawnattr_t& attributes,
   return false;
 }
 
-/// This process's environment.
-inline char** environment() { return ::environ; }
-
-/// The program that this process runs.
-inline std::filesystem::path program_path(Context context) {
-  std::error_code error;
-  std::filesystem::path path = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (error) throw refused(error, context, "/proc/self/exe");
-  return path;
+inline bool change_directory(posix_spawn_file_actions_t& actions, const std::string& path) {
+  return ::posix_spawn_file_actions_addchdir_np(&actions, path.c_str()) == 0;
 }
+
+inline char** environment() { return ::environ; }
 
 }  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os

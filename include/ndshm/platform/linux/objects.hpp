@@ -1,48 +1,52 @@
 // SPDX-License-Identifier: BSL-1.0
-// linux.hpp: memory objects of Linux: O_TMPFILE files in /dev/shm that get their name when they are complete, and
-// memfds. A process that holds a named object holds an OFD read lock on it, which its mapping pins: the kernel lets go
-// of it when the process ends, however it ends. The same functions stand in posix.hpp; platform.hpp says what each one
-// promises. Sources: open(2), linkat(2), fcntl_locking(2), memfd_create(2), madvise(2), inotify(7).
+// linux/objects.hpp: memory objects of Linux: O_TMPFILE files that get their name when they are complete, and memfds. A
+// process that holds a named object holds an OFD read lock on it, which its mapping pins: the kernel lets go of it when
+// the process ends, however it ends. Sources: open(2), linkat(2), fcntl_locking(2), memfd_create(2).
 #pragma once
 
-#include <dirent.h>
-#include <poll.h>
-#include <sys/inotify.h>
-#include <sys/sysmacros.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#include <array>
-#include <climits>
-#include <cstring>
-#include <fstream>
-#include <memory>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <ndshm/core/context.hpp>
 #include <ndshm/core/crash_point.hpp>
-#include <ndshm/platform/unix.hpp>
-#include <ndshm/platform/unix_process.hpp>
-#include <ndshm/platform/unix_socket.hpp>
-#include <ndshm/platform/unix_wait.hpp>
+#include <ndshm/core/error.hpp>
+#include <ndshm/core/options.hpp>
+#include <ndshm/platform/linux/names.hpp>
+#include <ndshm/platform/linux/this_process.hpp>
+#include <ndshm/platform/types.hpp>
+#include <ndshm/platform/unix/errors.hpp>
+#include <ndshm/platform/unix/memory.hpp>
+#include <ndshm/platform/unix/names.hpp>
 #include <optional>
-#include <sstream>
 #include <string>
-#include <vector>
+#include <string_view>
+#include <system_error>
+#include <utility>
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 
-template <class>
-inline constexpr bool has_fork = true;
-inline constexpr bool has_persistence = true;
-inline constexpr bool can_list = true;
-inline constexpr std::string_view prefix = "ndshm.";
-inline constexpr std::size_t max_name_bytes = NAME_MAX - prefix.size();
+namespace linux_only {
 
-/// Throws where no named object can be in that directory, and says what to do about it.
-inline void require_directory(std::string_view where, Context context) { unix_only::require_directory(where, context); }
-
-inline std::string file_of(const ObjectName& object, Context context) {
-  const std::string_view where = directory_of(object, context);
-  std::string path;
-  path.reserve(where.size() + 1 + prefix.size() + object.name.size());
-  return path.append(where).append("/").append(prefix).append(object.name);
+/// Reads exactly `bytes` bytes; false where the object ends before.
+inline bool read_at(int fd, std::size_t offset, void* destination, std::size_t bytes) {
+  auto* to = static_cast<char*>(destination);
+  while (bytes > 0) {
+    const auto got = retry_on_signal([&] { return ::pread(fd, to, bytes, static_cast<off_t>(offset)); });
+    if (got <= 0) return false;
+    to += got;
+    offset += static_cast<std::size_t>(got);
+    bytes -= static_cast<std::size_t>(got);
+  }
+  return true;
 }
+
+}  // namespace linux_only
 
 /// An object that is open: the descriptor, what it is, and whether it may be written.
 class Object {
@@ -70,7 +74,7 @@ class Object {
     throw refused(last_error(), context, "seal");
   }
   bool read(std::size_t offset, void* destination, std::size_t bytes) const {
-    return read_at(fd_.get(), offset, destination, bytes);
+    return linux_only::read_at(fd_.get(), offset, destination, bytes);
   }
   bool write(std::size_t offset, const void* source, std::size_t bytes) const {
     return ::pwrite(fd_.get(), source, bytes, static_cast<off_t>(offset)) == static_cast<ssize_t>(bytes);
@@ -322,151 +326,6 @@ Swept sweep_named(const ObjectName& name, KindOf kind_of) {
   const bool removed = ::unlink(path.c_str()) == 0;
   NDSHM_CRASH_POINT("sweep: unlinked");
   return removed ? Swept::removed : Swept::in_use;
-}
-
-/// The names of all objects in the directory in force, dead or alive, of all users.
-inline std::vector<std::string> names() {
-  std::vector<std::string> result;
-  const std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir(std::string(directory()).c_str()), ::closedir);
-  if (!entries) return result;
-  while (const dirent* entry = ::readdir(entries.get())) {
-    const std::string_view file = entry->d_name;
-    if (file.size() > prefix.size() && file.starts_with(prefix)) result.emplace_back(file.substr(prefix.size()));
-  }
-  return result;
-}
-
-/// What a program without this library opens to see the bytes.
-inline std::string path_of_name(const ObjectName& name, Context context) { return file_of(name, context); }
-inline std::string path_of_descriptor(int fd, Context) {
-  return "/proc/" + std::to_string(process_id()) + "/fd/" + std::to_string(fd);
-}
-
-/// Sleeps until something in the directory of names may have changed.
-class NameWatch {
- public:
-  explicit NameWatch(const ObjectName& name) : fd_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
-    const std::string where(directory_of(name, Context("watch", name.name)));
-    if (fd_ && ::inotify_add_watch(fd_.get(), where.c_str(), IN_CREATE | IN_MOVED_TO) < 0) fd_.close();
-  }
-  void wait(std::chrono::nanoseconds limit) {
-    // Without inotify (its instances are limited) a look every 10 ms has to do.
-    const auto turn = std::clamp<std::chrono::nanoseconds>(
-        limit, std::chrono::nanoseconds(0), fd_ ? std::chrono::milliseconds(500) : std::chrono::milliseconds(10));
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(turn);
-    const timespec time{static_cast<time_t>(seconds.count()), static_cast<long>((turn - seconds).count())};
-    pollfd entry{fd_.get(), POLLIN, 0};
-    if (::ppoll(&entry, 1, &time, nullptr) <= 0) return;
-    alignas(inotify_event) std::array<char, 4096> events{};
-    while (::read(fd_.get(), events.data(), events.size()) > 0) {
-    }
-  }
-
- private:
-  Descriptor fd_;
-};
-
-namespace linux_only {
-
-/// Whether a thread, an entry of /proc/self/task, has ended. The kernel lists it for a moment longer, even after it let
-/// whoever waits for it go on. Source: proc_pid_stat(5), PF_EXITING of the kernel's include/linux/sched.h.
-inline bool has_ended(const char* thread) {
-  const std::string path = std::string("/proc/self/task/") + thread + "/stat";
-  std::string line;  // "id (name) state parent group session terminal its_group flags ...", any name
-  if (!std::getline(std::ifstream(path), line)) return ::access(path.c_str(), F_OK) != 0;
-  std::istringstream fields(line.substr(line.rfind(')') + 1));
-  std::string ignored;
-  for (int i = 0; i != 6; ++i) fields >> ignored;
-  unsigned long flags = 0;
-  fields >> flags;
-  constexpr unsigned long exiting = 0x4;
-  return (flags & exiting) != 0;
-}
-
-}  // namespace linux_only
-
-/// Threads of this process; 0 where that cannot be told.
-inline std::size_t count_threads() {
-  struct stat status {};
-  if (::stat("/proc/self/task", &status) != 0) return 0;
-  if (status.st_nlink == 3) return 1;  // the usual case, without a look at each
-  const std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir("/proc/self/task"), ::closedir);
-  if (!entries) return 0;
-  std::size_t count = 0;
-  while (const dirent* entry = ::readdir(entries.get())) {
-    if (entry->d_name[0] != '.' && !linux_only::has_ended(entry->d_name)) ++count;
-  }
-  return count;
-}
-
-/// Bytes that can be had before the kernel has to kill somebody: free and reclaimable memory and swap.
-inline std::uint64_t available_memory() {
-  std::ifstream file("/proc/meminfo");
-  std::uint64_t kib = 0;
-  bool known = false;
-  for (std::string key, line; file >> key && std::getline(file, line);) {
-    if (key == "MemAvailable:" || key == "SwapFree:") {
-      kib += std::strtoull(line.c_str(), nullptr, 10);
-      known = true;
-    }
-  }
-  return known ? kib * 1024 : UINT64_MAX;
-}
-
-namespace linux_only {
-
-/// Whether the file system of that directory was mounted with huge pages. Source: proc_pid_mountinfo(5).
-inline bool mounted_with_huge_pages(std::string_view where) {
-  struct stat status {};
-  if (::stat(std::string(where).c_str(), &status) != 0) return false;
-  // "id parent major:minor root point options fields... - type source options_of_the_file_system"
-  const std::string device =
-      " " + std::to_string(major(status.st_dev)) + ":" + std::to_string(minor(status.st_dev)) + " ";
-  std::ifstream mounts("/proc/self/mountinfo");
-  for (std::string line; std::getline(mounts, line);) {
-    const std::size_t fields = line.find(" - ");
-    if (fields == std::string::npos || line.find(device) > fields) continue;
-    for (const char* const option : {"huge=advise", "huge=always", "huge=within_size"}) {
-      if (line.find(option, fields) != std::string::npos) return true;
-    }
-  }
-  return false;
-}
-
-}  // namespace linux_only
-
-/// Whether the kernel gives huge pages to such an object when asked to.
-inline bool huge_pages_are_on(bool named) {
-  if (named && linux_only::mounted_with_huge_pages(directory())) return true;
-  std::ifstream file("/sys/kernel/mm/transparent_hugepage/shmem_enabled");
-  std::string text;
-  std::getline(file, text);
-  if (named) return text.find("[force]") != std::string::npos;
-  return !text.empty() && text.find("[never]") == std::string::npos && text.find("[deny]") == std::string::npos;
-}
-
-/// Maps every page for writing, at once and not by a fault for each. Takes what is not there yet. `not_supported` where
-/// the kernel cannot (before 5.14).
-inline std::error_code populate(void* address, std::size_t bytes) {
-  constexpr int populate_write = 23;  // MADV_POPULATE_WRITE, which older headers do not know
-  constexpr std::size_t piece = std::size_t{64} << 20;
-  for (std::size_t done = 0; done < bytes;) {
-    const std::size_t length = std::min(piece, bytes - done);
-    if (::madvise(static_cast<char*>(address) + done, length, populate_write) != 0) {
-      if (errno == EINTR) continue;
-      if (errno == EINVAL) return std::make_error_code(std::errc::not_supported);
-      if (errno == EFAULT) errno = ENOSPC;  // how a full tmpfs answers this call
-      return last_error();
-    }
-    done += length;
-  }
-  return {};
-}
-
-/// The same with huge pages.
-inline std::error_code populate_huge(void* address, std::size_t bytes) {
-  if (::madvise(address, bytes, MADV_HUGEPAGE) != 0) return std::make_error_code(std::errc::not_supported);
-  return populate(address, bytes);
 }
 
 }  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os

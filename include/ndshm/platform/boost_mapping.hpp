@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
-// mapping.hpp: maps memory objects by Boost.Interprocess, for the platform files. Nothing outside platform/ includes
-// it. On Windows behind windows.h.
+// boost_mapping.hpp: maps memory objects by Boost.Interprocess, for the platform files. Nothing outside platform/
+// includes it. On Windows behind windows.h.
 #pragma once
 
 #include <boost/interprocess/detail/os_file_functions.hpp>
 #include <boost/interprocess/mapped_region.hpp>
 #include <cstddef>
-#include <ndshm/platform/common.hpp>
+#include <ndshm/platform/types.hpp>
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 

@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: BSL-1.0
-// unix_wait.hpp: waiting for other processes on POSIX systems, for the worker pool: events that wake a process,
-// sleeping until one of several things happens, and ending with one's parent. Nothing outside platform/ includes it.
-// Sources: eventfd(2), poll(2), pidfd_open(2), pthread_create(3).
+// unix/wake.hpp: waiting for other processes on POSIX systems, for the files of linux/ and portable/: events that wake
+// a process, sleeping until one of several things happens, and ending with one's parent. Nothing outside platform/
+// includes it. Sources: poll(2), pthread_create(3).
 #pragma once
 
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's, for ::kill and the masks
-#include <sys/ioctl.h>
-#if defined(__linux__) && !defined(NDSHM_PORTABLE_POSIX)
-#include <sys/eventfd.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#endif
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
-#include <cstdio>
-#include <ndshm/platform/unix_process.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <ndshm/core/context.hpp>
+#include <ndshm/core/error.hpp>
+#include <ndshm/platform/process_wide.hpp>
+#include <ndshm/platform/unix/errors.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -27,20 +28,20 @@
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 
+// What linux/wake.hpp and portable/wake.hpp give to this file.
+
+/// Opens a WakeEvent's descriptors: the one to wait at, and the one to notify through where that is another.
+void open_event(Descriptor& waiting, Descriptor& notifying, Context context);
+/// Opens what is readable once this process has ended, and what only this process may hold until then.
+void watch_this_process(Descriptor& watched, Descriptor& held, Context context);
+/// Sees to it that a stopped process goes on when its parent ends, so that it can end itself, where the system can.
+void continue_with_parent();
+
 /// Wakes one process. Ringing it again before it is heard changes nothing. Its descriptors can be inherited.
 class WakeEvent {
  public:
   WakeEvent() = default;
-  explicit WakeEvent(Context context) {
-#if defined(__linux__) && !defined(NDSHM_PORTABLE_POSIX)
-    waiting_ = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!waiting_) throw refused(last_error(), context, "eventfd");
-#else
-    auto [reading, writing] = make_pipe(context);
-    waiting_ = std::move(reading);
-    notifying_ = std::move(writing);
-#endif
-  }
+  explicit WakeEvent(Context context) { open_event(waiting_, notifying_, context); }
   /// One that was inherited: the descriptor to wait at or to notify through; -1 for what is not needed.
   WakeEvent(int waiting, int notifying) : waiting_(waiting), notifying_(notifying) {}
 
@@ -67,22 +68,18 @@ class WakeEvent {
   Descriptor notifying_;  // none where one descriptor does both
 };
 
-/// Whether that stream is shown to somebody.
-inline bool is_terminal(std::FILE* stream) { return ::isatty(::fileno(stream)) == 1; }
-
-/// How many columns that terminal has just now; 0 where the system does not know.
-inline std::size_t terminal_width(std::FILE* stream) {
-  winsize size{};
-  return ::ioctl(::fileno(stream), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
-}
-
 /// Sleeps until one of the descriptors has something to read, a signal was handled, or the limit (none: for ever) is
 /// over. Then `ready[i]` tells of descriptors[i]; negative ones are left out.
 inline void sleep_until_readable(std::span<const int> descriptors, std::vector<bool>& ready,
                                  std::optional<std::chrono::nanoseconds> limit) {
-  static thread_local std::vector<pollfd> entries;
-  entries.clear();
-  for (const int descriptor : descriptors) entries.push_back({descriptor, POLLIN, 0});
+  // Not kept for the next call: a thread may come here while it ends.
+  std::array<pollfd, 64> few{};
+  std::vector<pollfd> many(descriptors.size() > few.size() ? descriptors.size() : 0);
+  const std::span<pollfd> entries =
+      many.empty() ? std::span<pollfd>(few).first(descriptors.size()) : std::span<pollfd>(many);
+  std::transform(descriptors.begin(), descriptors.end(), entries.begin(), [](int descriptor) {
+    return pollfd{descriptor, POLLIN, 0};
+  });
   int milliseconds = -1;
   if (limit) {
     const auto rounded_up = std::chrono::ceil<std::chrono::milliseconds>(*limit).count();
@@ -106,15 +103,7 @@ inline void wait(const WakeEvent& event) {
 class ParentWatch {
  public:
   ParentWatch() = default;
-  explicit ParentWatch(Context context) {
-#if defined(__linux__) && !defined(NDSHM_PORTABLE_POSIX)
-    watched_ = Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
-    if (watched_) return;
-#endif
-    auto [reading, writing] = make_pipe(context);
-    watched_ = std::move(reading);
-    held_ = std::move(writing);
-  }
+  explicit ParentWatch(Context context) { watch_this_process(watched_, held_, context); }
   int descriptor() const noexcept { return watched_.get(); }
   /// In a forked child, which must not hold what only the parent may hold.
   void close_in_child() noexcept { held_.close(); }
@@ -128,7 +117,13 @@ class ParentWatch {
 
 namespace unix_only {
 
-inline std::atomic<std::size_t> watcher_threads = 0;
+/// The threads that watch for the end of this process's parent, whichever of its shared objects started them.
+struct Watchers {
+  std::atomic<std::size_t> count = 0;
+  std::atomic<bool> at_fork = false;  // whether a fork sets the count to 0 in the child
+};
+
+inline Watchers& watchers() { return one_in_process<Watchers>("watchers"); }
 
 struct Watched {
   int descriptor;
@@ -157,11 +152,7 @@ inline void* watch_parent(void* argument) {
 /// that sleeps; it takes no lock and handles no signal, so that forking beside it is harmless. On the portable path a
 /// process that stands still (SIGSTOP) ends when it is let go on.
 inline void exit_with_parent(int watched, std::uint64_t parent, Context context) {
-#if defined(__linux__) && !defined(NDSHM_PORTABLE_POSIX)
-  // A stopped process cannot end itself. This signal comes when the thread that started it ends, with its process or
-  // before it, and does nothing to a process that is not stopped.
-  ::prctl(PR_SET_PDEATHSIG, SIGCONT);
-#endif
+  continue_with_parent();
   static unix_only::Watched argument;  // a process has one parent
   argument = {watched, static_cast<pid_t>(parent)};
   if (::getppid() != argument.parent) {
@@ -180,15 +171,13 @@ inline void exit_with_parent(int watched, std::uint64_t parent, Context context)
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (error != 0) throw refused(error_of(error), context, "pthread_create");
   ::pthread_detach(thread);
-  if (unix_only::watcher_threads++ == 0) {
-    ::pthread_atfork(nullptr, nullptr, [] { unix_only::watcher_threads = 0; });
+  ++unix_only::watchers().count;
+  if (!unix_only::watchers().at_fork.exchange(true)) {
+    ::pthread_atfork(nullptr, nullptr, [] { unix_only::watchers().count = 0; });
   }
 }
 
 /// Threads of this process that exit_with_parent() started: they do not stand in the way of a fork.
-inline std::size_t count_watchers() { return unix_only::watcher_threads; }
-
-/// An interrupt from the terminal goes to every process of the program; only the parent decides what it means.
-inline void leave_interrupts_to_parent() { ::signal(SIGINT, SIG_IGN); }
+inline std::size_t count_watchers() { return unix_only::watchers().count; }
 
 }  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os

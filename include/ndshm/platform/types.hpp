@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// common.hpp: the types that every platform file gives to the library and takes from it, and what needs no operating
+// types.hpp: the types that every platform file gives to the library and takes from it, and what needs no operating
 // system. Nothing outside platform/ includes it. Includes options.hpp.
 #pragma once
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// unix_socket.hpp: bytes and a descriptor over a Unix domain socket, for transfer.hpp. Nothing outside platform/
-// includes it. Sources: unix(7), sendmsg(3p), cmsg(3).
+// unix/socket.hpp: bytes and a descriptor over a Unix domain socket, for the files of linux/ and portable/. Nothing
+// outside platform/ includes it. Sources: unix(7), sendmsg(3p), cmsg(3).
 #pragma once
 
 #include <poll.h>
@@ -11,20 +11,28 @@
 #include <chrono>
 #include <cstddef>
 #include <cstring>
-#include <ndshm/platform/unix.hpp>
+#include <ndshm/core/context.hpp>
+#include <ndshm/core/error.hpp>
+#include <ndshm/core/text.hpp>
+#include <ndshm/platform/unix/errors.hpp>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 
+namespace unix_only {
+
 /// A caller's socket for the time of one message. Waits no longer than the time-out in all, whether the socket itself
-/// blocks or not. Closes every descriptor that it got and that nobody took.
-class Socket {
+/// blocks or not. Closes every descriptor that it got and that nobody took. `receive_flags` lets what comes close on
+/// exec from its first moment on; 0 where the system cannot do that.
+template <int receive_flags>
+class BasicSocket {
  public:
   /// Throws errc::invalid_argument for what is no Unix domain socket.
-  Socket(int fd, std::chrono::nanoseconds timeout, Context context)
+  BasicSocket(int fd, std::chrono::nanoseconds timeout, Context context)
       : fd_(fd), timeout_(std::max(timeout, std::chrono::nanoseconds(0))), context_(context) {
     sockaddr_storage address{};
     socklen_t length = sizeof address;
@@ -36,8 +44,8 @@ class Socket {
     is_stream_ = type == SOCK_STREAM;
     has_end_ = type != SOCK_DGRAM;
   }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
+  BasicSocket(const BasicSocket&) = delete;
+  BasicSocket& operator=(const BasicSocket&) = delete;
 
   /// Whether messages have no boundaries of their own.
   bool is_stream() const noexcept { return is_stream_; }
@@ -67,7 +75,7 @@ class Socket {
     while (done < bytes) {
       Message message(result.data() + done, bytes - done);
       message.make_room();
-      const auto got = ::recvmsg(fd_, &message.header, MSG_DONTWAIT | close_on_exec);
+      const auto got = ::recvmsg(fd_, &message.header, MSG_DONTWAIT | receive_flags);
       if (got < 0 && errno == ECONNRESET) break;  // closed, with something unread on the other side
       if (got < 0) {
         wait_or_throw(POLLIN, "receive", done, bytes);
@@ -97,11 +105,6 @@ class Socket {
     const int on = 1;
     ::setsockopt(fd_, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
   }
-#endif
-#if defined(MSG_CMSG_CLOEXEC) && !defined(NDSHM_PORTABLE_POSIX)  // macOS has none
-  static constexpr int close_on_exec = MSG_CMSG_CLOEXEC;
-#else
-  static constexpr int close_on_exec = 0;
 #endif
 
   /// What sendmsg and recvmsg take: one piece of memory, and room for descriptors.
@@ -142,7 +145,7 @@ class Socket {
         int number = -1;
         std::memcpy(&number, CMSG_DATA(part) + i * sizeof number, sizeof number);
         Descriptor descriptor(number);
-        if (close_on_exec == 0) ::fcntl(number, F_SETFD, FD_CLOEXEC);
+        if constexpr (receive_flags == 0) ::fcntl(number, F_SETFD, FD_CLOEXEC);
         if (descriptors_++ == 0) first_ = std::move(descriptor);
       }
     }
@@ -211,5 +214,7 @@ class Socket {
   std::size_t descriptors_ = 0;
   Descriptor first_;
 };
+
+}  // namespace unix_only
 
 }  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os

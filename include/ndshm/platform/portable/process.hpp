@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: BSL-1.0
-// posix_process.hpp: what POSIX systems differ in about child processes, for unix_process.hpp. The same functions as in
-// linux_process.hpp. Weaker: there is no descriptor that tells a child's end, and between pipe() and fcntl() another
-// thread's child may get the ends.
+// portable/process.hpp: what POSIX systems differ in about child processes. Weaker than linux/: there is no descriptor
+// that tells a child's end, and between pipe() and fcntl() another thread's child may get the ends. Nothing outside
+// platform/ includes it.
 #pragma once
 
+#include <fcntl.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's, for ::kill
 #include <spawn.h>
+#include <unistd.h>
 
 #include <array>
-#include <filesystem>
-#include <ndshm/platform/unix.hpp>
+#include <ndshm/core/context.hpp>
+#include <ndshm/platform/unix/errors.hpp>
+#include <ndshm/platform/unix/process.hpp>
 #include <string>
 #if defined(__APPLE__)
 #include <crt_externs.h>
-#include <mach-o/dyld.h>
 #else
 extern "C" char** environ;  // NOLINT(readability-redundant-declaration): POSIX leaves it to the program
 #endif
@@ -41,28 +43,25 @@ inline bool close_from(posix_spawnattr_t& attributes, posix_spawn_file_actions_t
   }
   return ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_CLOEXEC_DEFAULT) == 0;
 }
-
-inline char** environment() { return *::_NSGetEnviron(); }
-
-inline std::filesystem::path program_path(Context context) {
-  std::uint32_t bytes = 0;
-  ::_NSGetExecutablePath(nullptr, &bytes);
-  std::string path(bytes, '\0');
-  if (::_NSGetExecutablePath(path.data(), &bytes) != 0) throw Error(errc::system_error, context + "its path grew");
-  return path.c_str();
-}
 #else
 inline bool close_from(posix_spawnattr_t&, posix_spawn_file_actions_t&, int) { return false; }
-
-inline char** environment() { return ::environ; }
-
-inline std::filesystem::path program_path(Context context) {
-  std::error_code error;
-  std::filesystem::path path = std::filesystem::read_symlink("/proc/self/exe", error);  // also with Linux underneath
-  if (!error) return path;
-  throw Error(errc::unsupported, context + "this system does not tell which program a process runs",
-              "use the path that the program was installed under");
-}
 #endif
+
+inline bool change_directory([[maybe_unused]] posix_spawn_file_actions_t& actions,
+                             [[maybe_unused]] const std::string& path) {
+#if defined(__APPLE__) || defined(__linux__)
+  return ::posix_spawn_file_actions_addchdir_np(&actions, path.c_str()) == 0;
+#else
+  return false;
+#endif
+}
+
+inline char** environment() {
+#if defined(__APPLE__)
+  return *::_NSGetEnviron();
+#else
+  return ::environ;
+#endif
+}
 
 }  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
