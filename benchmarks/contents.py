@@ -161,11 +161,15 @@ def line(text, goal, ratio, is_met, measured="{}"):
 ACCESS = ("operator", "iteration", "sum", "axpy", "strided_view", "transposed_copy")
 
 
-def access_line(results):
-    text, goal = "Access, reductions, assignment against xt::xtensor", "at most 1.03"
+def access_ratios(results):
     ratios = {(topic, count): ratio_between(results, (topic, count, "ndshm"), (topic, count, "xtensor"))
               for topic in ACCESS for count in results.parameters(topic)}
-    ratios = {key: ratio for key, ratio in ratios.items() if ratio is not None}
+    return {key: ratio for key, ratio in ratios.items() if ratio is not None}
+
+
+def access_line(results):
+    text, goal = "Access, reductions, assignment against xt::xtensor", "at most 1.03"
+    ratios = access_ratios(results)
     if not ratios:
         return Line(text, goal, "not measured", "not measured")
     slowest, ratio = max(ratios.items(), key=lambda item: item[1].value)
@@ -219,15 +223,51 @@ def goal_lines(results):
     return lines
 
 
+def largest_sent(results):
+    """The largest array that went through a pipe more than once."""
+    sizes = [count for count in results.parameters("handover_all")
+             if results.measured("handover_all", count, "pipe") and len(results["handover_all", count, "pipe"].times) > 1]
+    return max(sizes, default=0)
+
+
+def memory_ratio(results, processes):
+    if not results.measured("memory", processes, "ndshm"):
+        return None
+    return ratio_of(results["memory", processes, "copies"].counters["bytes"],
+                    results["memory", processes, "ndshm"].counters["bytes"])
+
+
+def figure_lines(results):
+    """The four figures of the main README: what they mean to a user, without goals."""
+
+    def times(ratio, words):
+        return "not measured" if ratio is None else f"{ratio} times {words}"
+
+    ratios = access_ratios(results).values()
+    sent = largest_sent(results)
+    processes = max(results.parameters("memory"), default=0)
+    return [
+        Line("Loops, reductions and assignments, compared with the same `xt::xtensor` on the heap", "",
+             f"{number(statistics.median(each.value for each in ratios))} times as long (median of {len(ratios)})"
+             if ratios else "not measured"),
+        Line(f"Handing {bytes_text(sent)} to a process that reads all of it, compared with pickling in Python", "",
+             times(ratio_between(results, ("handover_all", sent, "python_pickle"), ("handover_all", sent, "ndshm")),
+                   "as fast")),
+        Line("Starting and finishing an empty task, compared with Python's `Pool`", "",
+             times(ratio_between(results, ("empty_tasks", 2, "python"), ("empty_tasks", 2, "ndshm")), "as fast")),
+        Line(f"Memory of {processes} processes that read one array, compared with a copy in each of them", "",
+             "not measured" if memory_ratio(results, processes) is None
+             else f"1/{number(memory_ratio(results, processes).value)}"),
+    ]
+
+
 def headline_lines(results):
     """What a reader wants to know first: goals, and how peers do."""
 
     def against(text, above, below, measured):
         return line(text, "", ratio_between(results, above, below), lambda value: True, measured)
 
-    sizes = [count for count in results.parameters("handover_all")
-             if results.measured("handover_all", count, "pipe") and len(results["handover_all", count, "pipe"].times) > 1]
-    sent = max(sizes, default=0)
+    sent = largest_sent(results)
     cores = os.cpu_count() or 1
     small = min(results.parameters("attach"), default=0)
     lines = goal_lines(results)
@@ -244,9 +284,8 @@ def headline_lines(results):
     lines.append(against(f"Speed-up of arithmetic, {cores} workers", ("compute_bound", 1, "serial"),
                          ("compute_bound", cores, "ndshm"), "{}"))
     processes = max(results.parameters("memory"), default=0)
-    if results.measured("memory", processes, "ndshm"):
-        ratio = ratio_of(results["memory", processes, "copies"].counters["bytes"],
-                         results["memory", processes, "ndshm"].counters["bytes"])
+    ratio = memory_ratio(results, processes)
+    if ratio is not None:
         lines.append(line(f"Memory of {processes} processes: a copy each against one array", "", ratio, lambda _: True,
                           "{} times as much"))
     return lines

@@ -3,7 +3,8 @@
 """Makes a report of what run.py measured.
 
     report.py FOLDER                   writes report.md, report.html and the pictures anew
-    report.py FOLDER --readme README   puts the headline table into the README, between its two comments
+    report.py FOLDER --project FOLDER  puts the headlines into benchmarks/README.md of the project, and four of its
+                                       figures into README.md, between two comments each
     report.py FOLDER --compare OTHER   says which headlines of two runs differ; fails where they do, and are not noisy
 
 FOLDER/results has what the programs wrote. results.py reads it, contents.py says what is shown, pictures.py draws.
@@ -20,8 +21,8 @@ import statistics
 import sys
 
 sys.dont_write_bytecode = True  # nothing is written beside the sources
-from contents import (LABELS, SECTIONS, SPEED_UP_SIDES, TOPICS, goal_lines, headline_lines,  # noqa: E402
-                      speed_up)
+from contents import (LABELS, SECTIONS, SPEED_UP_SIDES, TOPICS, figure_lines, goal_lines,  # noqa: E402
+                      headline_lines, speed_up)
 from machine import compiler, machine, output_of, processor, system  # noqa: E402
 from pictures import draw, pictures  # noqa: E402
 from results import NOISY, Results, bytes_text, name_of, ratio_of, time_text  # noqa: E402
@@ -209,25 +210,35 @@ def write(folder):
         text.paragraph("Pictures are left out: gnuplot is not installed.")
     text.write(folder)
     (folder / "headlines.md").write_text(headlines(results), encoding="utf-8")
+    (folder / "figures.md").write_text(figures(results), encoding="utf-8")
     return Written(results, goals, drawn)
 
 
+def measured_on(results):
+    return f"Measured {datetime.date.today()} on {processor()}, {system()}, {compiler(results.context)}:"
+
+
 def headlines(results):
-    lines = [f"Measured {datetime.date.today()} on {processor()}, {system()}, {compiler(results.context)}:", "",
-             "| | goal | measured | |", "|---|---|---|---|"]
+    lines = [measured_on(results), "", "| | goal | measured | |", "|---|---|---|---|"]
     lines += [f"| {each.text} | {each.goal} | {each.measured} | {each.met if each.goal else ''} |"
               for each in headline_lines(results)]
     return "\n".join(lines) + "\n"
 
 
-def put_into_readme(folder, path):
+def figures(results):
+    lines = [measured_on(results), "", "| | |", "|---|---|"]
+    lines += [f"| {each.text} | {each.measured} |" for each in figure_lines(results)]
+    return "\n".join(lines) + "\n"
+
+
+def put_into(path, what, contents):
+    """Replaces what stands between the comments `what` and `end of what`."""
     text = path.read_text(encoding="utf-8")
-    begin, end = "<!-- headlines -->\n", "<!-- end of headlines -->"
+    begin, end = f"<!-- {what} -->\n", f"<!-- end of {what} -->"
     if text.count(begin) != 1 or text.count(end) != 1:
-        sys.exit(f"{path} has no place for the headlines, between {begin.strip()} and {end}")
+        sys.exit(f"{path} has no place for the {what}, between {begin.strip()} and {end}")
     before, rest = text.split(begin)
-    path.write_text(before + begin + (folder / "headlines.md").read_text(encoding="utf-8") + end + rest.split(end)[1],
-                    encoding="utf-8")
+    path.write_text(before + begin + contents + end + rest.split(end)[1], encoding="utf-8")
 
 
 def compare(folder, other):
@@ -251,14 +262,15 @@ def compare(folder, other):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path, help="the report's folder")
-    parser.add_argument("--readme", type=pathlib.Path, help="a README to put the headlines into")
+    parser.add_argument("--project", type=pathlib.Path, help="the project whose documents are to have the headlines")
     parser.add_argument("--compare", type=pathlib.Path, help="the folder of another report: only compares the headlines")
     arguments = parser.parse_args()
     if arguments.compare:
         sys.exit(compare(arguments.folder, arguments.compare))
     print(write(arguments.folder).summary())
-    if arguments.readme:
-        put_into_readme(arguments.folder, arguments.readme)
+    if arguments.project:
+        for path, what in (("benchmarks/README.md", "headlines"), ("README.md", "figures")):
+            put_into(arguments.project / path, what, (arguments.folder / f"{what}.md").read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@
 //        otherwise. The average parameters are written to OUTPUT.npy.
 //        ensemble --generate MATRIX.npy only writes the generated matrix.
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <iomanip>
@@ -42,6 +43,30 @@ constexpr std::size_t hidden_units = 6;
 constexpr std::size_t rounds = 40;
 constexpr std::size_t epochs_per_round = 5;
 constexpr std::size_t batch_rows = 10;
+
+/// One progress bar for many runs of equally many tasks.
+class Progress {
+ public:
+  Progress(const char* title, std::size_t runs) : bar_(ndshm::progress_bar(title)), runs_(runs) {}
+
+  /// For the next run: what it tells is a part of the whole.
+  ndshm::ProgressCallback next_run() {
+    return [this, before = run_++](ndshm::Progress progress) {
+      const std::size_t tasks = progress.total.value();
+      progress.done += before * tasks;
+      progress.total = runs_ * tasks;
+      progress.elapsed = std::chrono::steady_clock::now() - start_;
+      progress.is_over = progress.is_over && before + 1 == runs_;
+      bar_(progress);
+    };
+  }
+
+ private:
+  ndshm::ProgressCallback bar_;
+  std::size_t runs_;
+  std::size_t run_ = 0;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
 
 /// The task of a worker: an epoch is one pass of one model over its own rows.
 struct Training {
@@ -137,10 +162,10 @@ class Ensemble {
 
   /// Trains all models for the next epochs, and averages. run() returns when all are trained, and the workers begin
   /// nothing before the next run(): in between, this process has the array to itself.
-  void learn(std::size_t round) {
+  void learn(std::size_t round, Progress& progress) {
     std::vector<Training> jobs;
     for (std::size_t i = 0; i < model_count; ++i) jobs.push_back({i, round * epochs_per_round, epochs_per_round});
-    pool_.run(jobs);
+    pool_.run(jobs, {.progress = progress.next_run()});
     xt::noalias(average_) = xt::mean(models_, {0});
   }
 
@@ -197,7 +222,8 @@ int main(int argc, char** argv) try {
   const double before = ensemble.loss_of_average();
   print("before", before);
 
-  for (std::size_t round = 0; round < rounds; ++round) ensemble.learn(round);
+  Progress apart("apart", rounds);
+  for (std::size_t round = 0; round < rounds; ++round) ensemble.learn(round, apart);
   const double alone = ensemble.mean_loss();
   print("each model on its own, the mean", alone);
   const double once = ensemble.loss_of_average();
@@ -205,8 +231,9 @@ int main(int argc, char** argv) try {
 
   std::cout << "averaged every " << epochs_per_round << " epochs\n";
   ensemble.start();
+  Progress averaging("averaging", rounds);
   for (std::size_t round = 0; round < rounds; ++round) {
-    ensemble.learn(round);
+    ensemble.learn(round, averaging);
     ensemble.spread();
     const std::size_t epochs = (round + 1) * epochs_per_round;
     if (epochs % 40 == 0) print("  after " + std::to_string(epochs) + " epochs", ensemble.mean_loss());

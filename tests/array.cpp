@@ -201,8 +201,8 @@ TEST_CASE("in one process each segment is mapped once per kind of access") {
   CHECK(e.data() == d.data());
   const auto anonymous = ndshm::create<int>({4});
   CHECK(ndshm::attach<int, 1>(anonymous.handle()).data() == anonymous.data());
-  CHECK(ndshm::attach<int, 1>(anonymous.handle().as_inherited(ndshm::Handle(anonymous.handle()).place().descriptor))
-            .data() == anonymous.data());
+  CHECK(ndshm::attach<int, 1>(anonymous.handle().as_inherited(ndshm::Handle(anonymous.handle()).descriptor())).data() ==
+        anonymous.data());
 }
 
 TEST_CASE("a const array is mapped read-only and cannot be made writable") {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// catch.hpp: Catch2 of either age, and what every test needs: names that nobody else uses.
+// catch.hpp: Catch2 of either age, and what every test needs: names that nobody else uses, and a way to say that a test
+// cannot run here.
 #pragma once
 
 #if __has_include(<catch2/catch_all.hpp>)
@@ -13,6 +14,20 @@
 #include <ndshm/core/error.hpp>
 #include <optional>
 #include <string>
+
+/// Why the current test case cannot run here; empty as long as it can. main() reads it.
+inline std::string& reason_to_skip() {
+  static std::string reason;
+  return reason;
+}
+
+/// Ends a test case that needs what is not here. A program of which all cases do so is skipped in the words of ctest;
+/// a case that neither asserts anything nor says this fails.
+#define SKIP_TEST(reason)        \
+  do {                           \
+    reason_to_skip() = (reason); \
+    return;                      \
+  } while (false)
 
 /// A segment name that no other test, and no other run, uses.
 inline std::string unique_name(const std::string& stem = "t") {

@@ -28,9 +28,11 @@ void die_at(const char* where) {
 std::set<std::filesystem::path> objects() {
   std::set<std::filesystem::path> found;
   for (const std::string& name : ndshm::detail::os::names()) found.insert(name);
-  if (std::error_code none; std::filesystem::is_directory("/dev/shm", none)) {
-    for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) found.insert(entry.path());
+#if __has_include(<sys/wait.h>)
+  if (std::error_code none; std::filesystem::is_directory(segment_directory(), none)) {
+    for (const auto& entry : std::filesystem::directory_iterator(segment_directory())) found.insert(entry.path());
   }
+#endif
   return found;
 }
 

@@ -120,13 +120,15 @@ TEST_CASE("two directories do not see one another") {
           return 0;
         }) == 0);
   CHECK(exit_code_in(other.path(), [&] {
-          if (ndshm::exists(name) || !ndshm::list().empty() || ndshm::remove(name)) return 1;
+          if (ndshm::exists(name) || !ndshm::list().empty() || ndshm::remove(name) != ndshm::Removal::not_found)
+            return 1;
           if (!throws(errc::not_found, name, [&] { ndshm::attach<int, 1>(name); })) return 2;
           const auto array = ndshm::create<int>(name, {2});
           return array.size() == 2 ? 0 : 3;
         }) == 0);
-  CHECK(exit_code_in(one.path(),
-                     [&] { return ndshm::attach<int, 1>(name).size() == 1 && ndshm::remove(name) ? 0 : 1; }) == 0);
+  CHECK(exit_code_in(one.path(), [&] {
+          return ndshm::attach<int, 1>(name).size() == 1 && ndshm::remove(name) == ndshm::Removal::removed ? 0 : 1;
+        }) == 0);
   CHECK(one.is_empty());
   CHECK(other.is_empty());
 }

@@ -6,6 +6,8 @@
 #include "catch.hpp"
 
 using namespace ndshm::detail;
+using ndshm::Shape;
+using ndshm::Strides;
 
 namespace {
 constexpr std::size_t big = std::numeric_limits<std::size_t>::max();

@@ -143,11 +143,11 @@ TEST_CASE("after freeze() nobody can map an array for writing, and who has it ma
   CHECK(stranger.attach(after, true) ==
         "attach: the handle grants reading only [ndshm.read_only]; attach<const std::int32_t, 1>");
   CHECK_ERROR((ndshm::attach<int, 1>(before)), errc::read_only, frozen);
-  CHECK_ERROR((ndshm::attach<int, 1>(before.as_inherited(before.place().descriptor))), errc::read_only, frozen);
+  CHECK_ERROR((ndshm::attach<int, 1>(before.as_inherited(before.descriptor()))), errc::read_only, frozen);
   CHECK_ERROR((ndshm::attach<int, 1>(after)), errc::read_only, "the handle grants reading only");
   // And in a process that has let go of what it inherited.
   CHECK(exit_code_of([&] {
-          const int kept = ::dup(before.place().descriptor);
+          const int kept = ::dup(before.descriptor());
           { const auto gone = std::move(array); }
           const auto error = error_of([&] { ndshm::attach<int, 1>(before.as_inherited(kept)); });
           return error && std::string(error->what()).find(frozen) != std::string::npos ? 0 : 1;
@@ -157,7 +157,7 @@ TEST_CASE("after freeze() nobody can map an array for writing, and who has it ma
 TEST_CASE("the kernel sees to it that a frozen array is not written") {
   auto array = ndshm::create<int>({100'000});
   array(0) = 1;
-  const int fd = array.handle().place().descriptor;
+  const int fd = array.handle().descriptor();
   array.freeze();
   CHECK(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED);
   CHECK(errno == EPERM);
@@ -172,7 +172,7 @@ TEST_CASE("the kernel sees to it that a frozen array is not written") {
 
 TEST_CASE("who may write to an array can freeze it for all") {
   auto array = ndshm::create<int>({4});
-  const int fd = array.handle().place().descriptor;
+  const int fd = array.handle().descriptor();
   CHECK(exit_code_of([&] {
           array.freeze();
           return 0;
@@ -183,7 +183,7 @@ TEST_CASE("who may write to an array can freeze it for all") {
   array.freeze();  // it is already
 
   auto sealed = ndshm::create<int>({4});
-  REQUIRE(::fcntl(sealed.handle().place().descriptor, F_ADD_SEALS, F_SEAL_SEAL) == 0);
+  REQUIRE(::fcntl(sealed.handle().descriptor(), F_ADD_SEALS, F_SEAL_SEAL) == 0);
   CHECK_ERROR(sealed.freeze(), errc::permission_denied, "freeze: seal");
   CHECK_FALSE(sealed.is_frozen());
 }

@@ -14,8 +14,6 @@
 #include "catch.hpp"
 
 using namespace ndshm;
-using detail::Shape;
-using detail::Strides;
 using namespace std::string_literals;
 
 namespace {
@@ -26,12 +24,12 @@ constexpr std::size_t most = detail::max_bytes;
 const std::string uuid_text = "6f1c2d3e-4a5b-4c6d-8e7f-0123456789ab";
 const Uuid uuid = boost::uuids::string_generator()(uuid_text);
 
-Handle::Place named(std::string name) { return {std::move(name), {}, -1}; }
-Handle::Place at(int descriptor) { return {{}, {}, descriptor}; }
-Handle::Place at(std::uint64_t pid, int descriptor) { return {{}, pid, descriptor}; }
+Place named(std::string name) { return NamedPlace{std::move(name)}; }
+Place at(int descriptor) { return DescriptorPlace{descriptor}; }
+Place at(std::uint64_t pid, int descriptor) { return ProcessPlace{pid, descriptor}; }
 
 /// A 2000 x 10 array of doubles somewhere.
-Handle usual(Handle::Place place) { return {std::move(place), uuid, "<f8", {2000, 10}, {80, 8}, 0, false}; }
+Handle usual(Place place) { return {std::move(place), uuid, "<f8", {2000, 10}, {80, 8}, 0, false}; }
 
 /// `ndshm1:` + place + what follows for an array of doubles of this geometry.
 std::string text_of(const std::string& place,
@@ -61,9 +59,12 @@ struct Malformed {
 
 TEST_CASE("a handle is one line of plain text") {
   CHECK(usual(named("weights")).to_string() == text_of("name=weights"));
-  CHECK(usual({"weights", {}, -1, ndshm::Scope::machine}).to_string() == text_of("scope=machine:name=weights"));
+  CHECK(usual(NamedPlace{"weights", {}, ndshm::Scope::machine}).to_string() == text_of("scope=machine:name=weights"));
   CHECK(usual(at(7)).to_string() == text_of("fd=7"));
   CHECK(usual(at(1234, 7)).to_string() == text_of("pid=1234:fd=7"));
+  CHECK(usual(InheritedPlace{2}).to_string() == text_of("inherited=2"));
+  CHECK(usual(MessagePlace{}).to_string() == text_of("message=0"));
+  CHECK(usual(NamedPlace{"a", "/mnt/a volume"}).to_string() == text_of("dir=%2Fmnt%2Fa%20volume:name=a"));
   CHECK(usual(named("two words, 100%")).to_string() == text_of("name=two%20words%2C%20100%25"));
   std::ostringstream out;
   out << usual(named("weights"));
@@ -74,7 +75,7 @@ TEST_CASE("a handle's text gives the same handle back") {
   const std::string particles = "[('x', '<f4', (3,)), ('', '|V4'), ('id', '<i8')]";
   const std::vector<Handle> handles{
       usual(named("weights")),
-      usual({"weights", {}, -1, ndshm::Scope::machine}),
+      usual(NamedPlace{"weights", {}, ndshm::Scope::machine}),
       usual(named("two words")),
       usual(named(" ")),
       usual(named("Größe λ 数")),
@@ -87,6 +88,9 @@ TEST_CASE("a handle's text gives the same handle back") {
       usual(named("\xff\xfe not UTF-8 \x80")),
       usual(named(".._-~$")),
       usual(named(std::string(detail::max_name_bytes_anywhere, '%'))),
+      usual(NamedPlace{"a", "/mnt/volume", ndshm::Scope::machine}),
+      usual(InheritedPlace{7}),
+      usual(MessagePlace{1}),
       usual(at(0)),
       usual(at(std::numeric_limits<int>::max())),
       usual(at(1, 0)),
@@ -118,9 +122,9 @@ TEST_CASE("a handle's text gives the same handle back") {
     CHECK(again.to_string() == text);
     CHECK(again == handle);
     CHECK(again.name() == handle.name());
-    CHECK(again.place().scope == handle.place().scope);
-    CHECK(again.place().pid == handle.place().pid);
-    CHECK(again.place().descriptor == handle.place().descriptor);
+    CHECK(again.place() == handle.place());
+    CHECK(again.pid() == handle.pid());
+    CHECK(again.descriptor() == handle.descriptor());
     CHECK(again.uuid() == handle.uuid());
     CHECK(again.dtype() == handle.dtype());
     CHECK(again.itemsize() == handle.itemsize());
@@ -162,8 +166,8 @@ TEST_CASE("the names of a handle's text are decoded") {
   CHECK(Handle::parse(text_of("name=a%3Ab")).name() == "a:b");
   const Handle handle = Handle::parse(text_of("pid=1234:fd=7", "shape=4,5:strides=-80,16:offset=240:access=ro"));
   CHECK(handle.name().empty());
-  CHECK(handle.place().pid == 1234U);
-  CHECK(handle.place().descriptor == 7);
+  CHECK(handle.pid() == 1234U);
+  CHECK(handle.descriptor() == 7);
   CHECK(handle.uuid() == uuid);
   CHECK(handle.dtype() == "<f8");
   CHECK(handle.itemsize() == 8);
@@ -340,11 +344,10 @@ TEST_CASE("each broken rule of a handle's text is refused by name") {
 }
 
 TEST_CASE("a handle that is put together is checked like one that is read") {
-  CHECK_ERROR(usual({"a", {}, 3}), errc::invalid_handle, "either a name or a descriptor");
-  CHECK_ERROR(usual({"a", 1, -1}), errc::invalid_handle, "either a name or a descriptor");
-  CHECK_ERROR(usual({"", {}, -1}), errc::invalid_handle, "either a name or a descriptor");
-  CHECK_ERROR(usual({"", 1, -1}), errc::invalid_handle, "either a name or a descriptor");
-  CHECK_ERROR(usual({"", {}, 3, ndshm::Scope::machine}), errc::invalid_handle, "only a name has a scope");
+  CHECK_ERROR(usual(named("")), errc::invalid_handle, "the name is empty");
+  CHECK_ERROR(usual(at(-1)), errc::invalid_handle, "its descriptor is negative");
+  CHECK_ERROR(usual(at(1, -1)), errc::invalid_handle, "its descriptor is negative");
+  CHECK_ERROR(usual(NamedPlace{"a", "relative"}), errc::invalid_handle, "is not an absolute path");
   CHECK_ERROR(usual(named("a/b")), errc::invalid_handle, "has a '/' in it");
   CHECK_ERROR(usual(at(0, 3)), errc::invalid_handle, "not between 1 and 4294967295");
   CHECK_ERROR(usual(at(4294967296, 3)), errc::invalid_handle, "not between 1 and 4294967295");
@@ -363,9 +366,9 @@ TEST_CASE("an anonymous array can be inherited, a named one needs no descriptor"
   const Handle inherited = handle.as_inherited(3);
   CHECK(inherited.to_string() == text_of("fd=3", "shape=4,5:strides=-80,16:offset=240:access=ro"));
   CHECK(Handle::parse(inherited.to_string()) == inherited);
-  CHECK(inherited.as_inherited(0).place().descriptor == 0);
-  CHECK(handle.place().pid == 1234U);  // the original stays as it is
-  CHECK(handle.place().descriptor == 7);
-  CHECK_ERROR(handle.as_inherited(-1), errc::invalid_handle, "either a name or a descriptor");
+  CHECK(inherited.as_inherited(0).descriptor() == 0);
+  CHECK(handle.pid() == 1234U);  // the original stays as it is
+  CHECK(handle.descriptor() == 7);
+  CHECK_ERROR(handle.as_inherited(-1), errc::invalid_handle, "its descriptor is negative");
   CHECK_ERROR(usual(named("weights")).as_inherited(3), errc::invalid_handle, "attached by its name");
 }

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "system.hpp"
 
 using namespace ndshm;
 using detail::ControlPage;
@@ -41,7 +42,7 @@ Uuid some_uuid() {
   return uuid;
 }
 
-std::string path_of(const std::string& name) { return "/dev/shm/ndshm." + name; }
+std::string path_of(const std::string& name) { return segment_directory() + "/ndshm." + name; }
 
 /// What is at a path, without following it; removed at the end, whatever it has become.
 class Planted {
@@ -217,7 +218,7 @@ void check_attach(const Planted& planted, errc code, const char* message) {
 void check_refused(const Planted& planted, errc code, const char* message) {
   const std::string before = planted.state();
   check_attach(planted, code, message);
-  const Handle handle({planted.name(), {}, -1}, some_uuid(), "<f8", {4}, {8}, 0, false);
+  const Handle handle(NamedPlace{planted.name()}, some_uuid(), "<f8", {4}, {8}, 0, false);
   CHECK_ERROR((attach<double, 1>(handle)), code, message);
   CHECK_ERROR(remove(planted.name()), code, message);
   CHECK(planted.state() == before);
@@ -429,8 +430,8 @@ TEST_CASE("a malformed segment behind a descriptor is refused for what it is") {
   for (const Malformed& bad : malformed_segments()) {
     INFO(bad.what);
     const detail::os::Descriptor fd = memory_of(bad.bytes, bad.size);
-    const Handle inherited({{}, {}, fd.get()}, some_uuid(), "<f8", {4}, {8}, 0, false);
-    const Handle of_process({{}, detail::os::process_id(), fd.get()}, some_uuid(), "<f8", {4}, {8}, 0, false);
+    const Handle inherited(DescriptorPlace{fd.get()}, some_uuid(), "<f8", {4}, {8}, 0, false);
+    const Handle of_process(ProcessPlace{detail::os::process_id(), fd.get()}, some_uuid(), "<f8", {4}, {8}, 0, false);
     CHECK_ERROR((attach<double, 1>(inherited)), bad.code, bad.message);
     CHECK_ERROR((attach<const double, 1>(inherited)), bad.code, bad.message);
     CHECK_ERROR((attach<double, 1>(of_process)), bad.code, bad.message);
@@ -454,7 +455,7 @@ TEST_CASE("a good segment of another kind is refused for its kind, and stays as 
       {"structs of one double", errc::type_mismatch, "its elements are [(", {"[('x', '<f8')]", 8, false, {4}}},
       {"no dimensions", errc::rank_mismatch, "it has 0 dimensions (), not 1", {"<f8", 8, false, {}}},
       {"two dimensions", errc::rank_mismatch, "it has 2 dimensions (2, 2), not 1", {"<f8", 8, false, {2, 2}}},
-      {"a hundred dimensions", errc::rank_mismatch, "it has 100 dimensions", {"<f8", 8, true, detail::Shape(100, 1)}},
+      {"a hundred dimensions", errc::rank_mismatch, "it has 100 dimensions", {"<f8", 8, true, ndshm::Shape(100, 1)}},
   };
   for (const Other& other : table) {
     INFO(other.what);
@@ -485,10 +486,10 @@ TEST_CASE("an array of another shape is refused where a shape is asked for") {
 TEST_CASE("a handle of another segment, or beyond this one, is refused") {
   const File file(segment_of({"<f8", 8, false, {4}}));
   const std::string before = file.state();
-  const auto attach_with = [&](const Uuid& uuid, std::string_view dtype, detail::Shape shape, detail::Strides strides,
+  const auto attach_with = [&](const Uuid& uuid, std::string_view dtype, ndshm::Shape shape, ndshm::Strides strides,
                                std::size_t offset) {
     attach<double, 1, layout::dynamic>(
-        Handle({file.name(), {}, -1}, uuid, dtype, std::move(shape), std::move(strides), offset, false));
+        Handle(NamedPlace{file.name()}, uuid, dtype, std::move(shape), std::move(strides), offset, false));
   };
   Uuid other = some_uuid();
   ++*other.begin();
@@ -504,7 +505,7 @@ TEST_CASE("a handle of another segment, or beyond this one, is refused") {
   CHECK(file.state() == before);
 
   const File integers(segment_of({"<i8", 8, false, {4}}));
-  const Handle disguised({integers.name(), {}, -1}, some_uuid(), "<f8", {4}, {8}, 0, false);
+  const Handle disguised(NamedPlace{integers.name()}, some_uuid(), "<f8", {4}, {8}, 0, false);
   CHECK_ERROR((attach<double, 1>(disguised)), errc::invalid_handle, "another element type");
 }
 
@@ -538,7 +539,7 @@ TEST_CASE("what is no regular file is not a segment, and stays as it is") {
   }
   SECTION("a link to a dead segment") {
     File target(good());
-    target.move("/dev/shm/" + unique_name("ndshm-outside"));  // else sweep() would be right to remove it
+    target.move(segment_directory() + "/" + unique_name("ndshm-outside"));  // else sweep() would be right to remove it
     const std::string target_before = target.state();
     const Planted link;
     REQUIRE(::symlink(target.path().c_str(), link.path().c_str()) == 0);
@@ -547,7 +548,7 @@ TEST_CASE("what is no regular file is not a segment, and stays as it is") {
   }
   SECTION("a link to nothing") {
     const Planted link;
-    REQUIRE(::symlink("/dev/shm/ndshm.there-is-no-such-segment", link.path().c_str()) == 0);
+    REQUIRE(::symlink(path_of("there-is-no-such-segment").c_str(), link.path().c_str()) == 0);
     check(link, "is a symbolic link");
   }
   SECTION("a link to itself") {
@@ -590,8 +591,8 @@ TEST_CASE("what is behind a descriptor but no segment is refused") {
       CHECK_ERROR((attach<const double, 1>(handle)), errc::not_a_segment, "(it is no memory object)");
       CHECK_ERROR((attach<double, 1>(handle)), errc::not_a_segment, "(it is no memory object)");
     };
-    refuse(Handle({{}, {}, fd}, some_uuid(), "<f8", {4}, {8}, 0, false));
-    const Handle of_process({{}, detail::os::process_id(), fd}, some_uuid(), "<f8", {4}, {8}, 0, false);
+    refuse(Handle(DescriptorPlace{fd}, some_uuid(), "<f8", {4}, {8}, 0, false));
+    const Handle of_process(ProcessPlace{detail::os::process_id(), fd}, some_uuid(), "<f8", {4}, {8}, 0, false);
     refuse(of_process);
     CHECK(code_in_child([&] { attach<const double, 1>(of_process); }) == errc::not_a_segment);
   };
@@ -617,8 +618,8 @@ TEST_CASE("what is behind a descriptor but no segment is refused") {
 
 TEST_CASE("memory whose size is not sealed is refused, whatever it holds") {
   const auto check = [](int fd) {
-    const Handle inherited({{}, {}, fd}, some_uuid(), "<f8", {4}, {8}, 0, false);
-    const Handle of_process({{}, detail::os::process_id(), fd}, some_uuid(), "<f8", {4}, {8}, 0, false);
+    const Handle inherited(DescriptorPlace{fd}, some_uuid(), "<f8", {4}, {8}, 0, false);
+    const Handle of_process(ProcessPlace{detail::os::process_id(), fd}, some_uuid(), "<f8", {4}, {8}, 0, false);
     for (const Handle& handle : {inherited, of_process}) {
       CHECK_ERROR((attach<const double, 1>(handle)), errc::not_a_segment, "its size is not sealed");
       CHECK_ERROR((attach<double, 1>(handle)), errc::not_a_segment, "its size is not sealed");
@@ -638,7 +639,8 @@ TEST_CASE("memory whose size is not sealed is refused, whatever it holds") {
 TEST_CASE("a descriptor is taken for what it was opened for") {
   const detail::os::Descriptor fd = memory_of(good());
   const auto handle_of = [](int number, std::optional<std::uint64_t> pid = {}) {
-    return Handle({{}, pid, number}, some_uuid(), "<f8", {4}, {8}, 0, false);
+    const Place place = pid ? Place(ProcessPlace{*pid, number}) : Place(DescriptorPlace{number});
+    return Handle(place, some_uuid(), "<f8", {4}, {8}, 0, false);
   };
   CHECK(attach<double, 1>(handle_of(fd.get())).size() == 4);
   CHECK(attach<const double, 1>(handle_of(fd.get())).size() == 4);
@@ -655,30 +657,33 @@ TEST_CASE("a descriptor is taken for what it was opened for") {
 TEST_CASE("a copy of a segment's bytes is not taken for the segment") {
   const detail::os::Descriptor original = memory_of(good());
   const detail::os::Descriptor copy = memory_of(good());
-  const auto attached = attach<double, 1>(Handle({{}, {}, original.get()}, some_uuid(), "<f8", {4}, {8}, 0, false));
-  CHECK_ERROR(detail::Segment::attach({}, copy.get(), detail::Access::read_write, detail::Context("attach")),
+  const auto attached =
+      attach<double, 1>(Handle(DescriptorPlace{original.get()}, some_uuid(), "<f8", {4}, {8}, 0, false));
+  CHECK_ERROR(detail::attach_segment(detail::os::open_descriptor(copy.get(), detail::Access::read_write, {}),
+                                     detail::Context("attach")),
               errc::damaged, "it is a copy");
-  CHECK(detail::Segment::attach({}, original.get(), detail::Access::read_write, detail::Context("attach"))->data() ==
-        reinterpret_cast<const std::byte*>(attached.data()));
+  CHECK(detail::attach_segment(detail::os::open_descriptor(original.get(), detail::Access::read_write, {}),
+                               detail::Context("attach"))
+            ->data() == reinterpret_cast<const std::byte*>(attached.data()));
 }
 
 TEST_CASE("a segment that belongs to somebody else is refused, and stays as it is") {
   const File file(segment_of({"<f8", 8, false, {4}}));
-  if (::geteuid() == 0) {  // only root can give a file away; anybody else can lock himself out
+  if (is_root()) {  // only root can give a file away; anybody else can lock himself out
     REQUIRE(::chown(file.path().c_str(), 65534, 65534) == 0);
   } else {
     REQUIRE(::chmod(file.path().c_str(), 0) == 0);
   }
   const std::string before = file.state();
   check_refused(file, errc::permission_denied, "");
-  if (::geteuid() == 0) {
+  if (is_root()) {
     CHECK((attach<double, 1>(file.name(), {.owner = Owner::anyone}).size()) == 4);
     CHECK(file.state() == before);
   }
 }
 
-TEST_CASE("a dead segment of somebody else is not swept") {
-  if (::geteuid() != 0) return;
+TEST_CASE("a dead segment of somebody else is not swept", "[root]") {
+  if (!is_root()) SKIP_TEST("needs root, to give a file away");
   const File file(good());
   REQUIRE(::chown(file.path().c_str(), 65534, 65534) == 0);
   const std::string before = file.state();

@@ -17,6 +17,7 @@
 
 using ndshm::errc;
 using ndshm::Lifetime;
+using ndshm::Removal;
 using namespace std::chrono_literals;
 
 namespace {
@@ -203,14 +204,14 @@ TEST_CASE("a persistent segment stays until it is removed, also without any proc
   CHECK(ndshm::exists(name));
   {
     const auto array = ndshm::attach<int, 1>(name);
-    CHECK(ndshm::remove(name));
+    CHECK(ndshm::remove(name) == Removal::deferred);
     CHECK(ndshm::exists(name));  // in use: it is not taken away
     CHECK(ndshm::attach<int, 1>(name).data() == array.data());
   }
   CHECK_FALSE(is_listed(name));
-  CHECK_FALSE(ndshm::remove(name));
+  CHECK(ndshm::remove(name) == Removal::not_found);
   { ndshm::create<int>(name, {4}, {.lifetime = Lifetime::persistent}); }
-  CHECK(ndshm::remove(name));
+  CHECK(ndshm::remove(name) == Removal::removed);
   CHECK_FALSE(is_listed(name));
   CHECK_ERROR((ndshm::create<int>({4}, {.lifetime = Lifetime::persistent})), errc::invalid_argument, "give it a name");
 }
@@ -218,7 +219,7 @@ TEST_CASE("a persistent segment stays until it is removed, also without any proc
 TEST_CASE("remove leaves a segment to those who use it") {
   const std::string name = unique_name();
   auto array = ndshm::create<int>(name, {4});
-  CHECK(ndshm::remove(name));
+  CHECK(ndshm::remove(name) == Removal::deferred);
   CHECK(ndshm::exists(name));
   array = {};
   CHECK_FALSE(is_listed(name));
@@ -263,7 +264,7 @@ TEST_CASE("the mode keeps others out whatever the umask, and can be opened") {
   REQUIRE(::stat(open.path().c_str(), &status) == 0);
   CHECK((status.st_mode & 0777U) == 0644U);
   const auto anonymous = ndshm::create<int>({4});
-  REQUIRE(::fstat(anonymous.handle().place().descriptor, &status) == 0);
+  REQUIRE(::fstat(anonymous.handle().descriptor(), &status) == 0);
   CHECK((status.st_mode & 0777U) == 0600U);
   CHECK_ERROR((ndshm::create<int>({4}, {.mode = 0400})), errc::invalid_argument, "between 0600 and 0666");
   CHECK_ERROR((ndshm::create<int>({4}, {.mode = 0700})), errc::invalid_argument, "between 0600 and 0666");

@@ -16,6 +16,7 @@
 #include <string>
 
 #include "catch.hpp"
+#include "system.hpp"
 
 #include <ndshm/ndshm.hpp>
 
@@ -55,7 +56,7 @@ TEST_CASE("more than 2^31 elements are counted and addressed") {
 TEST_CASE("an array larger than the memory is refused before memory is taken") {
   CHECK_ERROR((ndshm::create<double>({std::int64_t{1} << 47})), errc::out_of_memory, "needs 1.0 PiB");
   CHECK_ERROR((ndshm::create<double>(unique_name(), {std::int64_t{1} << 47})), errc::out_of_memory,
-              "needs 1.0 PiB, /dev/shm has");
+              "needs 1.0 PiB, " + segment_directory() + " has");
 }
 #endif
 
@@ -85,8 +86,7 @@ TEST_CASE("what create reserves is mapped too, so that filling it meets no page 
   alignas(largest_page) static std::array<std::byte, largest_page> probe{};
   constexpr int populate_write = 23;  // MADV_POPULATE_WRITE; asked here, so that a library which never does it fails
   if (::madvise(probe.data(), probe.size(), populate_write) != 0) {
-    WARN("skipped: Linux before 5.14 cannot map at once");
-    return;
+    SKIP_TEST("Linux before 5.14 cannot map at once");
   }
   constexpr std::size_t bytes = std::size_t{1} << 22;
   for (const auto reserve : {ndshm::Reserve::eager, ndshm::Reserve::lazy}) {
@@ -99,7 +99,7 @@ TEST_CASE("what create reserves is mapped too, so that filling it meets no page 
 
 TEST_CASE("nobody who gets an anonymous array can cut it off under its readers") {
   const auto array = ndshm::create<char>({100'000});
-  const int descriptor = array.handle().place().descriptor;
+  const int descriptor = array.handle().descriptor();
   for (const off_t size : {0, 4096, 1 << 20}) {
     CHECK(::ftruncate(descriptor, size) == -1);
     CHECK(errno == EPERM);
@@ -110,12 +110,13 @@ TEST_CASE("nobody who gets an anonymous array can cut it off under its readers")
 #if defined(__linux__)
 namespace {
 
-/// Runs a function in a child with a /dev/shm of its own; its exit code, or -1 where this system does not allow that.
-int with_private_shm(const char* options, const std::function<int()>& function) {
+/// Runs a function in a child with a file system of its own for named segments; its exit code, or -1 where this system
+/// does not allow that.
+int with_private_directory(const char* options, const std::function<int()>& function) {
   const pid_t child = ::fork();
   if (child == 0) {
     if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        ::mount("tmpfs", "/dev/shm", "tmpfs", 0, options) != 0) {
+        ::mount("tmpfs", segment_directory().c_str(), "tmpfs", 0, options) != 0) {
       ::_exit(77);
     }
     int code = 99;
@@ -134,24 +135,21 @@ int with_private_shm(const char* options, const std::function<int()>& function) 
 
 std::uint64_t free_blocks() {
   struct statvfs status {};
-  ::statvfs("/dev/shm", &status);
+  ::statvfs(segment_directory().c_str(), &status);
   return status.f_bfree;
 }
 
 }  // namespace
 
-#define IN_PRIVATE_SHM(options, ...)                                                  \
-  do {                                                                                \
-    const int code = with_private_shm(options, __VA_ARGS__);                          \
-    if (code < 0) {                                                                   \
-      WARN("skipped: this system does not let the test mount a /dev/shm of its own"); \
-      return;                                                                         \
-    }                                                                                 \
-    CHECK(code == 0);                                                                 \
+#define IN_PRIVATE_DIRECTORY(options, ...)                                    \
+  do {                                                                        \
+    const int code = with_private_directory(options, __VA_ARGS__);            \
+    if (code < 0) SKIP_TEST("needs the right to mount, which root may have"); \
+    CHECK(code == 0);                                                         \
   } while (false)
 
-TEST_CASE("creating more than /dev/shm holds is an error with the sizes, no SIGBUS, and leaves nothing") {
-  IN_PRIVATE_SHM("size=16m", [] {
+TEST_CASE("creating more than /dev/shm holds is an error with the sizes, no SIGBUS, and leaves nothing", "[mount]") {
+  IN_PRIVATE_DIRECTORY("size=16m", [] {
     const std::uint64_t before = free_blocks();
     for (const std::int64_t mib : {15, 17, 64, 1024}) {  // below and above the size from which on create asks first
       const auto error = error_of([&] {
@@ -163,7 +161,7 @@ TEST_CASE("creating more than /dev/shm holds is an error with the sizes, no SIGB
       if (!error || error->code() != errc::out_of_memory) return 1;
       const std::string text = error->what();
       std::fprintf(stderr, "%s\n", text.c_str());
-      if (text.find("/dev/shm has 12.0 MiB of 16.0 MiB free") == std::string::npos) return 2;
+      if (text.find(segment_directory() + " has 12.0 MiB of 16.0 MiB free") == std::string::npos) return 2;
       if (text.find("docker run --shm-size=1g") == std::string::npos && mib < 1000) return 3;
       if (free_blocks() != before) return 4;
       if (!ndshm::detail::os::names().empty()) return 5;
@@ -175,10 +173,10 @@ TEST_CASE("creating more than /dev/shm holds is an error with the sizes, no SIGB
   });
 }
 
-TEST_CASE("even the first pages of a lazy array are an error and no SIGBUS when /dev/shm is full") {
+TEST_CASE("even the first pages of a lazy array are an error and no SIGBUS when /dev/shm is full", "[mount]") {
   // Each array takes two pages, so that with an odd number of them one array gets its first page and not its second.
   for (const char* size : {"size=60k", "size=64k"}) {
-    IN_PRIVATE_SHM(size, [] {
+    IN_PRIVATE_DIRECTORY(size, [] {
       std::vector<ndshm::SharedArray<int, 1>> arrays;
       for (int i = 0; i < 100; ++i) {
         const auto error = error_of([&] {
@@ -191,8 +189,8 @@ TEST_CASE("even the first pages of a lazy array are an error and no SIGBUS when 
   }
 }
 
-TEST_CASE("memory that the dead hold is taken back when it runs out") {
-  IN_PRIVATE_SHM("size=16m", [] {
+TEST_CASE("memory that the dead hold is taken back when it runs out", "[mount]") {
+  IN_PRIVATE_DIRECTORY("size=16m", [] {
     // Two living segments make create look for the dead less often than every time.
     std::vector<ndshm::SharedArray<int, 1>> living;
     for (int i = 0; i < 20; ++i) living.push_back(ndshm::create<int>("l" + std::to_string(i), {1}));
@@ -209,21 +207,22 @@ TEST_CASE("memory that the dead hold is taken back when it runs out") {
 }
 
 #if !defined(NDSHM_PORTABLE_POSIX)
-TEST_CASE("huge pages back the array where /dev/shm has them on") {
-  IN_PRIVATE_SHM("size=512m,huge=advise", [] {
+TEST_CASE("huge pages back the array where /dev/shm has them on", "[mount]") {
+  IN_PRIVATE_DIRECTORY("size=512m,huge=advise", [] {
     auto array = ndshm::create<char>("huge", {std::int64_t{64} << 20});
     std::ifstream maps("/proc/self/smaps");
     bool ours = false;
     for (std::string line; std::getline(maps, line);) {
-      if (line.find("/dev/shm/ndshm.huge") != std::string::npos || line.find("/dev/shm/#") != std::string::npos)
-        ours = true;
+      for (const char* const file : {"/ndshm.huge", "/#"}) {
+        if (line.find(segment_directory() + file) != std::string::npos) ours = true;
+      }
       if (ours && line.starts_with("ShmemPmdMapped:")) {
         return std::strtoull(line.c_str() + 15, nullptr, 10) >= 32 * 1024 ? 0 : 1;
       }
     }
     return 2;
   });
-  IN_PRIVATE_SHM("size=16m,huge=advise", [] {
+  IN_PRIVATE_DIRECTORY("size=16m,huge=advise", [] {
     const auto error = error_of([] { ndshm::create<char>("huge", {std::int64_t{32} << 20}); });
     return error && error->code() == errc::out_of_memory && ndshm::detail::os::names().empty() ? 0 : 1;
   });

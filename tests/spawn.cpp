@@ -177,7 +177,7 @@ TEST_CASE("an array of another process is handed over") {
   Waiting holder;  // of an array that it has from here
   holder.until_it_runs();
   const ndshm::Handle handle = holder.words.handle();
-  const ndshm::Handle::Place theirs{{}, holder.process.pid(), holder.words(0)};
+  const ndshm::Place theirs = ndshm::ProcessPlace{holder.process.pid(), holder.words(0)};
   const ndshm::Handle through(theirs, handle.uuid(), handle.dtype(), handle.shape(), handle.strides(), 0, false);
   CHECK(run({"set", "5"}, {through}) == success);
   CHECK(holder.words(0) == 5);
@@ -213,12 +213,13 @@ TEST_CASE("descriptors arrive in the order in which they are given, whatever the
     for (const int which : order) {
       const ndshm::Handle handle = arrays[static_cast<std::size_t>(which)].handle();
       const auto number = static_cast<int>(descriptors.size());
-      descriptors.push_back(handle.place().descriptor);
+      descriptors.push_back(handle.descriptor());
       program.environment.emplace_back("NDSHM_HANDLE_" + std::to_string(number),
                                        handle.as_inherited(number).to_string());
     }
-    CHECK(ndshm::Process(os::spawn_child(program, descriptors, ndshm::detail::Context("test"))).wait().to_string() ==
-          success);
+    CHECK(ndshm::detail::ProcessAccess::make(os::spawn_child(program, descriptors, ndshm::detail::Context("test")))
+              .wait()
+              .to_string() == success);
   }
   for (const auto& array : arrays) CHECK(array(0) == 3);
 }
@@ -241,9 +242,11 @@ TEST_CASE("a handle that means a descriptor which was not handed over is an erro
       {"attach_all"},
       {{"NDSHM_HANDLE_COUNT", "1"}, {"NDSHM_HANDLE_0", array.handle().as_inherited(1).to_string()}},
       {}};
-  const std::vector<int> descriptors{array.handle().place().descriptor};
+  const std::vector<int> descriptors{array.handle().descriptor()};
   const std::string text =
-      ndshm::Process(os::spawn_child(program, descriptors, ndshm::detail::Context("test"))).wait().to_string();
+      ndshm::detail::ProcessAccess::make(os::spawn_child(program, descriptors, ndshm::detail::Context("test")))
+          .wait()
+          .to_string();
   INFO(text);
   CHECK(text.find("handle 0 means descriptor 1 of those that this process was given [ndshm.invalid_handle]") !=
         std::string::npos);
@@ -422,14 +425,14 @@ TEST_CASE("a handle whose array is gone is not handed over") {
   array.reset();
   CHECK_ERROR(start({}, {handle}), errc::not_found, "handle 0: descriptor");
   const auto other = ndshm::create<int>({1});  // takes its number
-  REQUIRE(other.handle().place().descriptor == handle.place().descriptor);
+  REQUIRE(other.handle().descriptor() == handle.descriptor());
   CHECK_ERROR(start({}, {other.handle(), handle}), errc::stale_handle, "handle 1: another array");
 }
 
 #if defined(NDSHM_PORTABLE_POSIX)
 TEST_CASE("an array of another process cannot be handed over on the portable path") {
   const ndshm::Handle handle = ndshm::create<int>({1}).handle();
-  const ndshm::Handle::Place theirs{{}, 1, 3};
+  const ndshm::Place theirs = ndshm::ProcessPlace{1, 3};
   const ndshm::Handle through(theirs, handle.uuid(), handle.dtype(), handle.shape(), handle.strides(), 0, false);
   CHECK_ERROR(start({"set", "5"}, {through}), errc::unsupported, "handle 0: the portable path");
 }

@@ -78,14 +78,14 @@ void try_to_write() {
   require(array(1) == 2, "the parent's value is not there");
 #if defined(NDSHM_TEST_POSIX) && !defined(NDSHM_PORTABLE_POSIX)
   // The descriptor itself, and a mapping made of it by other means.
-  void* const mapped = ::mmap(nullptr, 4096, PROT_READ, MAP_SHARED, handle.place().descriptor, 0);
+  void* const mapped = ::mmap(nullptr, 4096, PROT_READ, MAP_SHARED, handle.descriptor(), 0);
   require(mapped != MAP_FAILED, "cannot be mapped");
   require(::mprotect(mapped, 4096, PROT_READ | PROT_WRITE) != 0, "made writable");
   const auto page = reinterpret_cast<std::uintptr_t>(array.data()) / 4096 * 4096;
   void* const start = reinterpret_cast<void*>(page);  // NOLINT(performance-no-int-to-ptr)
   require(::mprotect(start, 4096, PROT_READ | PROT_WRITE) != 0, "the array was made writable");
 #elif !defined(NDSHM_TEST_POSIX)
-  const HANDLE memory = LongToHandle(handle.place().descriptor);
+  const HANDLE memory = LongToHandle(handle.descriptor());
   require(::MapViewOfFile(memory, FILE_MAP_READ, 0, 0, 0) != nullptr, "cannot be mapped");
   require(::MapViewOfFile(memory, FILE_MAP_WRITE, 0, 0, 0) == nullptr, "mapped for writing");
 #endif
@@ -95,7 +95,7 @@ void try_to_write() {
 int wait_for_the_parent() {
   const ndshm::Handle handle = ndshm::inherited(0);
   auto words = ndshm::attach<int, 1>(handle);
-  std::atomic_ref(words(0)).store(handle.place().descriptor);
+  std::atomic_ref(words(0)).store(handle.descriptor());
   while (std::atomic_ref(words(1)).load() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   return 9;
 }
@@ -117,7 +117,7 @@ void have_grandchildren() {
 #if defined(NDSHM_TEST_POSIX)
   require(start_by_hand({"descriptors_are", "3"}) == 0, "a child that was started by hand has their descriptors");
 #else
-  const std::string number = std::to_string(ndshm::inherited(0).place().descriptor);
+  const std::string number = std::to_string(ndshm::inherited(0).descriptor());
   require(start_by_hand({"is_open", number}) == 0, "a child that was started by hand has their handles");
 #endif
   require(start_by_hand({"throw", "not for the grandparent (to be seen on stderr)"}) == 70, "another exit code");

@@ -47,6 +47,15 @@ class Strings {
 
 #if __has_include(<sys/wait.h>)
 
+/// The directory of named segments that is in force, as a program finds it that knows nothing of this library.
+inline std::string segment_directory() {
+  const char* const own = std::getenv("NDSHM_DIR");
+  return own == nullptr || *own == '\0' ? "/dev/shm" : own;
+}
+
+/// What a test can do as root alone: become another user, give files away.
+inline bool is_root() { return ::geteuid() == 0; }
+
 inline constexpr bool arguments_are_utf8 = true;
 inline constexpr const char* descriptor_word = "descriptor";  // in messages
 

@@ -250,9 +250,10 @@ TEST_CASE("time limits: the shortest one of all tasks, that of each, and start t
   CHECK_FALSE(f.board.wants_start_times());
   CHECK(f.post(slow, 1));        // the first with a limit
   CHECK_FALSE(f.post(fast, 2));  // the second one
+  CHECK_FALSE(f.post(slow, 3));
   CHECK(f.queue.shortest_timeout() == std::chrono::nanoseconds(2s));
   CHECK(f.board.wants_start_times());
-  CHECK(f.queue.publish() == 3);
+  CHECK(f.queue.publish() == 4);
   const auto unlimited = f.claim(0);
   const auto limited = f.claim(0);
   CHECK(f.queue.timeout_of(unlimited.number) == TaskQueue::no_limit);
@@ -262,8 +263,12 @@ TEST_CASE("time limits: the shortest one of all tasks, that of each, and start t
   f.finish(0, limited);
   f.finish(0, f.claim(0));
   CHECK(f.queue.collect());
+  CHECK(f.queue.shortest_timeout() == std::chrono::nanoseconds(10s));
+  CHECK(f.board.wants_start_times());
+  f.finish(0, f.claim(0));
+  CHECK(f.queue.collect());
   CHECK_FALSE(f.queue.timeout_of(limited.number));
   CHECK_FALSE(f.queue.shortest_timeout());
   CHECK_FALSE(f.board.wants_start_times());
-  CHECK(f.post(fast, 3));  // again the first
+  CHECK(f.post(fast, 4));  // again the first
 }

@@ -14,6 +14,9 @@ using ndshm::errc;
 
 namespace {
 
+#define NEEDS_ROOT() \
+  if (::geteuid() != 0) SKIP_TEST("needs root, to become two other users")
+
 constexpr uid_t one = 65533;
 constexpr uid_t other = 65534;
 
@@ -30,10 +33,6 @@ bool throws(errc code, const std::function<void()>& function) {
 /// `owner` runs as user one and calls its argument when user two shall run `stranger`.
 void between_users(const std::function<void(const std::function<void()>&)>& owner,
                    const std::function<int()>& stranger) {
-  if (::geteuid() != 0) {
-    WARN("skipped: only root can become two other users");
-    return;
-  }
   int to_stranger[2] = {};
   int to_owner[2] = {};
   REQUIRE(::pipe(to_stranger) == 0);
@@ -64,7 +63,8 @@ void between_users(const std::function<void(const std::function<void()>&)>& owne
 
 }  // namespace
 
-TEST_CASE("an unprivileged user creates, attaches and removes") {
+TEST_CASE("an unprivileged user creates, attaches and removes", "[root]") {
+  NEEDS_ROOT();
   const std::string name = unique_name();
   between_users(
       [&](const auto& let_the_stranger_run) {
@@ -80,7 +80,8 @@ TEST_CASE("an unprivileged user creates, attaches and removes") {
       [] { return 0; });
 }
 
-TEST_CASE("a segment of one user cannot be read, removed or shadowed by another") {
+TEST_CASE("a segment of one user cannot be read, removed or shadowed by another", "[root]") {
+  NEEDS_ROOT();
   const std::string name = unique_name();
   between_users(
       [&](const auto& let_the_stranger_run) {
@@ -106,7 +107,8 @@ TEST_CASE("a segment of one user cannot be read, removed or shadowed by another"
 }
 
 #if !defined(NDSHM_PORTABLE_POSIX)
-TEST_CASE("a segment that is open to others is attached only by those who trust its owner") {
+TEST_CASE("a segment that is open to others is attached only by those who trust its owner", "[root]") {
+  NEEDS_ROOT();
   const std::string name = unique_name();
   between_users(
       [&](const auto& let_the_stranger_run) {
@@ -124,7 +126,8 @@ TEST_CASE("a segment that is open to others is attached only by those who trust 
       });
 }
 
-TEST_CASE("an anonymous array cannot be opened by another user") {
+TEST_CASE("an anonymous array cannot be opened by another user", "[root]") {
+  NEEDS_ROOT();
   const std::string name = unique_name();
   auto token = ndshm::create<char>({4096});
   between_users(

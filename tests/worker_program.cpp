@@ -122,7 +122,7 @@ TEST_CASE("a worker program knows which worker it is, and has no descriptor that
   const int leaked = ::open("/dev/null", O_RDONLY);  // NOLINT: without O_CLOEXEC, on purpose
   const auto array = ndshm::create<int>({1});
   WorkerPool<int, int> counting(2, program("descriptors", {array.handle()}));
-  // Board, two bells, the mark of the owner, the array, the report pipe, and the duplicate that holds the board.
+  // The board, two wake-up events, the owner, the array, the report pipe, and the duplicate that keeps the board.
   CHECK(counting.map(numbers(1)) == std::vector<int>{7});
   ::close(leaked);
 #endif

@@ -6,4 +6,5 @@
 #include <ndshm/pool.hpp>
 #include <ndshm/process.hpp>
 #include <ndshm/registry.hpp>
+#include <ndshm/transfer.hpp>
 #include <ndshm/version.hpp>

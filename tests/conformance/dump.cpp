@@ -55,8 +55,8 @@ class Dump {
     fill(array, all_indices(shape), seed);
 
     namespace os = ndshm::detail::os;
-    const os::Object object = named ? *os::peek_named({name})
-                                    : os::open_descriptor(array.handle().place().descriptor, os::Access::read_only, {});
+    const os::Object object =
+        named ? *os::peek_named({name}) : os::open_descriptor(array.handle().descriptor(), os::Access::read_only, {});
     std::vector<char> bytes(object.size());
     if (!object.read(0, bytes.data(), bytes.size())) throw std::runtime_error("cannot read a segment");
     const std::string path = std::to_string(count_) + ".npy";

@@ -148,7 +148,7 @@ class SizeOfDescr {
 };
 
 /// Bytes of a contiguous array; nothing where the dimensions that are not zero do not fit.
-std::optional<Wide> bytes_of(const detail::Shape& shape, std::size_t itemsize) {
+std::optional<Wide> bytes_of(const ndshm::Shape& shape, std::size_t itemsize) {
   Wide bytes = static_cast<Wide>(itemsize);
   bool empty = false;
   for (const std::size_t extent : shape) {
@@ -160,7 +160,7 @@ std::optional<Wide> bytes_of(const detail::Shape& shape, std::size_t itemsize) {
 }
 
 /// Whether each element of the strided array lies in [0, bytes).
-bool inside(const detail::Shape& shape, const detail::Strides& strides, std::size_t itemsize, std::size_t offset,
+bool inside(const ndshm::Shape& shape, const ndshm::Strides& strides, std::size_t itemsize, std::size_t offset,
             std::size_t bytes) {
   if (offset > bytes) return false;
   if (std::find(shape.begin(), shape.end(), std::size_t{0}) != shape.end()) return true;
@@ -241,23 +241,22 @@ void check_handle(const Handle& handle) {
     require(static_cast<Wide>(stride) % static_cast<Wide>(itemsize) == 0, "a stride is a number of elements");
   }
   require(handle.offset() % itemsize == 0, "the offset is a number of elements");
-  require(handle.name().empty() == (handle.place().descriptor >= 0), "it has either a name or a descriptor");
+  require(handle.name().empty() == (handle.descriptor() >= 0), "it has either a name or a descriptor");
   require(!handle.uuid().is_nil(), "it has a UUID");
 
   const std::string text = handle.to_string();
   for (const char c : text) require(c > 0x20 && c < 0x7f && c != '"' && c != '\'', "the text is plain ASCII");
   const Handle again = Handle::parse(text);
   require(again.to_string() == text && again == handle, "parse(to_string(handle)) is the handle");
-  require(again.name() == handle.name() && again.place().pid == handle.place().pid &&
-              again.place().descriptor == handle.place().descriptor && again.uuid() == handle.uuid() &&
-              again.dtype() == handle.dtype() && again.itemsize() == itemsize && again.shape() == handle.shape() &&
-              again.strides() == handle.strides() && again.offset() == handle.offset() &&
-              again.is_read_only() == handle.is_read_only(),
+  require(again.name() == handle.name() && again.pid() == handle.pid() && again.descriptor() == handle.descriptor() &&
+              again.uuid() == handle.uuid() && again.dtype() == handle.dtype() && again.itemsize() == itemsize &&
+              again.shape() == handle.shape() && again.strides() == handle.strides() &&
+              again.offset() == handle.offset() && again.is_read_only() == handle.is_read_only(),
           "each part of a handle survives its text");
 
   const auto inherited = code_of([&] {
     const Handle mine = handle.as_inherited(3);
-    require(!mine.place().pid && mine.place().descriptor == 3 && Handle::parse(mine.to_string()) == mine,
+    require(!mine.pid() && mine.descriptor() == 3 && Handle::parse(mine.to_string()) == mine,
             "an inherited handle names the reader's descriptor");
   });
   require(handle.name().empty() ? !inherited : inherited == errc::invalid_handle,
@@ -282,8 +281,8 @@ void fuzz_geometry(Input input) {
   const std::string type = types[input.take<std::uint8_t>() % std::size(types)];
   const auto buffer = input.take<std::size_t>();
   const auto offset = input.take<std::size_t>();
-  detail::Shape shape;
-  detail::Strides strides;
+  ndshm::Shape shape;
+  ndshm::Strides strides;
   for (std::size_t axis = 0; axis < rank; ++axis) {
     shape.push_back(input.take<std::size_t>());
     strides.push_back(input.take<std::ptrdiff_t>());
@@ -307,9 +306,8 @@ void fuzz_geometry(Input input) {
   ndshm::Uuid uuid{};
   *uuid.begin() = 1;
   std::optional<Handle> handle;
-  const auto refused = code_of([&] {
-    handle = Handle({"x", {}, -1}, uuid, type, shape, strides, offset, offset % 3 == 0);
-  });
+  const auto refused =
+      code_of([&] { handle = Handle(ndshm::NamedPlace{"x"}, uuid, type, shape, strides, offset, offset % 3 == 0); });
   require(good ? !refused : refused == errc::invalid_handle, "a handle is refused exactly when it has to be");
   if (handle) check_handle(*handle);
 }

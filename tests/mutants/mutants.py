@@ -43,14 +43,15 @@ POOL_STEPS = ("pool_torture", "steps")
 POOL = ("worker_pool",)
 QUEUE = ("task_queue",)
 LIMITS = ("time_limits",)
+PROGRESS = ("progress",)
 
 UPGRADE_AT_DETACH = [
     (LINUX_OBJECTS, "if (named) fd_.close();", "(void)named;"),
     ("segment/segment.hpp", "{ const os::Object closing = std::move(object_); }",
-     "if (!name_.empty() && os::linux_only::try_lock(object_.descriptor(), os::linux_only::Lock::write))"
-     " ::unlink(os::file_of({name_}, {}).c_str());"
+     "if (is_named() && os::linux_only::try_lock(object_.descriptor(), os::linux_only::Lock::write))"
+     " ::unlink(os::file_of(object_of(name_), {}).c_str());"
      "{ const os::Object closing = std::move(object_); }"),
-    ("segment/segment.hpp", 'NDSHM_CRASH_POINT("detach: closed");\n    if (!name_.empty()) sweep_name(name_);',
+    ("segment/segment.hpp", 'NDSHM_CRASH_POINT("detach: closed");\n    if (is_named()) sweep_name(object_of(name_));',
      'NDSHM_CRASH_POINT("detach: closed");'),
 ]
 
@@ -76,7 +77,7 @@ MUTANTS = [
     ]),
     Mutant("the process id of the creator instead of a lock", FIGHT, [
         (LINUX_OBJECTS, "if (!linux_only::try_lock(fd.get(), linux_only::Lock::write)) return Swept::in_use;", ""),
-        ("segment/segment.hpp", 'return kind_of(describe(object, Context("sweep")));',
+        ("segment/sweep.hpp", 'return kind_of(describe(object, Context("sweep")));',
          'const Description found = describe(object, Context("sweep"));'
          "if (::kill(static_cast<pid_t>(found.control.creator_pid), 0) == 0) return os::Kind::foreign;"
          "return kind_of(found);"),
@@ -84,28 +85,28 @@ MUTANTS = [
     Mutant("a sweeper does not look again whether the name is left", FIGHT,
            [(LINUX_OBJECTS, "if (!object.has_name()) return Swept::absent;", "")]),
     Mutant("the last one out does not sweep", ("torture", "clean", "20", "1"),
-           [("segment/segment.hpp", 'NDSHM_CRASH_POINT("detach: closed");\n    if (!name_.empty()) sweep_name(name_);', "")]),
+           [("segment/segment.hpp", 'NDSHM_CRASH_POINT("detach: closed");\n    if (is_named()) sweep_name(object_of(name_));', "")]),
     Mutant("nobody takes a lock", FIGHT,
            [(LINUX_OBJECTS, "return retry_on_signal([&] { return ::fcntl(fd, F_OFD_SETLK, &range); }) == 0;", "return fd >= 0;")]),
 
     # ---- the life of a segment ------------------------------------------------------------------------------------
     Mutant("a failed attach closes without sweeping", ("life",),
-           [("segment/segment.hpp", "    if (!name.empty()) sweep_name(name);\n    throw;", "    throw;")]),
+           [("segment/sweep.hpp", "    if (!name.name.empty()) sweep_name(name);\n    throw;", "    throw;")]),
     Mutant("attach takes what it opened for what has the name", ("life",),
            [(LINUX_OBJECTS, "if (!idle.has_name()) continue;", "")]),
     Mutant("the dead are attached", ("life",),
            [(LINUX_OBJECTS, "if (kind_of(idle) != Kind::persistent) return std::nullopt;", "")]),
     Mutant("attach leaves the dead lying", ("life",),
-           [("segment/segment.hpp", "    sweep_name(name);\n    return nullptr;", "    return nullptr;")]),
+           [("segment/attach.hpp", "      sweep_name(object_of(name));\n      return nullptr;", "      return nullptr;")]),
     Mutant("persistent segments are swept like others", ("life",),
-           [("segment/segment.hpp", "return is_persistent(description) ? os::Kind::persistent : os::Kind::shared;",
+           [("segment/sweep.hpp", "return is_persistent(description.control) ? os::Kind::persistent : os::Kind::shared;",
              "return os::Kind::shared;")]),
     Mutant("create never sweeps in passing", ("life",),
-           [("segment/segment.hpp", "if (named && MappingTable::instance().is_time_to_sweep()) sweep_all();", "")]),
+           [("segment/create.hpp", "if (named && MappingTable::instance().is_time_to_sweep()) sweep_all();", "")]),
     Mutant("remove does not end a persistent segment", ("life",),
            [("segment/registry.hpp", "control.flags & ~detail::flag_persistent", "control.flags")]),
     Mutant("attach does not wait", ("life",),
-           [("segment/segment.hpp", "watch->wait(left);", 'throw Error(errc::timed_out, context);')]),
+           [("segment/attach.hpp", "watch->wait(left);", 'throw Error(errc::timed_out, context);')]),
     Mutant("the mode of a named segment is left to chance", ("life",),
            [(LINUX_OBJECTS, '  NDSHM_CRASH_POINT("create: opened");\n  if (::fchmod(', '  if (false && ::fchmod(')]),
     Mutant("mapped segments keep their descriptors", ("life",), [(LINUX_OBJECTS, "if (named) fd_.close();", "(void)named;")]),
@@ -118,24 +119,24 @@ MUTANTS = [
 
     # ---- memory ---------------------------------------------------------------------------------------------------
     Mutant("create does not reserve the elements", ("memory",),
-           [("segment/segment.hpp", "return os::reserve(unpublished.descriptor(), 0, bytes);", "return {};")]),
+           [("segment/reserve.hpp", "return os::reserve(object.descriptor(), 0, bytes);", "return {};")]),
     Mutant("create does not reserve the control page", ("memory",),
-           [("segment/segment.hpp",
-             "if (const auto error = os::reserve(unpublished.descriptor(), layout.control_offset, control_bytes)) return error;",
+           [("segment/reserve.hpp",
+             "if (const auto error = os::reserve(object.descriptor(), layout.control_offset, control_bytes)) return error;",
              "")]),
-    Mutant("what is reserved is not mapped", ("memory",), [("segment/segment.hpp", "  os::populate(address, bytes);\n", "")]),
+    Mutant("what is reserved is not mapped", ("memory",), [("segment/reserve.hpp", "  os::populate(address, bytes);\n", "")]),
     Mutant("populating does nothing", ("memory",),
            [(LINUX_MEMORY, "constexpr int populate_write = 23;", "constexpr int populate_write = -1;")]),
     Mutant("memory that the dead hold stays lost", ("memory",), [
-        ("segment/segment.hpp", "if (error && sweep_all() > 0) error = take();", ""),
-        ("segment/segment.hpp", "if (named && MappingTable::instance().is_time_to_sweep()) sweep_all();", "")]),
+        ("segment/reserve.hpp", "if (error && sweep_all() > 0) error = reserve();", ""),
+        ("segment/create.hpp", "if (named && MappingTable::instance().is_time_to_sweep()) sweep_all();", "")]),
     Mutant("anonymous memory can be cut off under its readers", ("memory",),
            [(LINUX_OBJECTS, "F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW", "F_GETFD, 0")]),
     Mutant("huge pages are not asked for", ("memory",),
-           [("segment/segment.hpp", "huge && bytes >= huge_page && os::huge_pages_are_on(named)", "false && huge_page > 0 && huge")]),
+           [("segment/reserve.hpp", "demand.huge && bytes >= huge_page && os::huge_pages_are_on(demand.named)", "false && huge_page > 0")]),
     Mutant("running out while populating huge pages is no error", ("memory",),
-           [("segment/segment.hpp", "if (error != std::errc::not_supported) return error;", "if (!error) return error;"),
-            ("segment/segment.hpp", "return os::reserve(unpublished.descriptor(), 0, bytes);", "return {};")]),
+           [("segment/reserve.hpp", "if (error != std::errc::not_supported) return error;", "if (!error) return error;"),
+            ("segment/reserve.hpp", "return os::reserve(object.descriptor(), 0, bytes);", "return {};")]),
 
     # ---- the array ------------------------------------------------------------------------------------------------
     Mutant("another shape is broadcast on assignment", ("array",),
@@ -159,30 +160,30 @@ MUTANTS = [
            [("array/shared_array.hpp", "this->template begin<iteration_order>());\n  }\n\n  void clear()",
              "storage_.begin());\n  }\n\n  void clear()")]),
     Mutant("threads that race map twice", ("threads",),
-           [("segment/segment.hpp", "if (auto other = entry.lock()) return other;", "")]),
+           [("segment/mapping_table.hpp", "if (auto other = entry.lock()) return other;", "")]),
     Mutant("a read-only attach opens for writing", ("array",),
            [(LINUX_OBJECTS, "const int flags = (access == Access::read_write ? O_RDWR : O_RDONLY) | O_NOFOLLOW",
              "const int flags = (access == Access::read_write ? O_RDWR : O_RDWR) | O_NOFOLLOW")]),
     Mutant("a read-only attach of anonymous memory keeps the writable descriptor", ("array",),
            [(LINUX_OBJECTS, "const int flags = (access == Access::read_write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK;",
              "const int flags = O_RDWR | O_CLOEXEC | O_NONBLOCK + 0 * static_cast<int>(access);")]),
-    Mutant("attach takes any element type", ("array",), [("array/shared_array.hpp", "if (type != wanted)", "if (false)")]),
-    Mutant("attach takes any order", ("array",), [("array/shared_array.hpp", "if (!lies_in(L))", "if (false)")]),
+    Mutant("attach takes any element type", ("array",), [("array/geometry.hpp", "if (type != wanted)", "if (false)")]),
+    Mutant("attach takes any order", ("array",), [("array/geometry.hpp", "if (!lies_in(L))", "if (false)")]),
     Mutant("create_or_attach takes any shape", ("array",),
-           [("array/shared_array.hpp",
+           [("array/create.hpp",
              "if (std::equal(header.shape.begin(), header.shape.end(), array.shape().begin())) return array;",
              "return array;")]),
     Mutant("a handle may mean another segment of the name", ("array",),
-           [("array/shared_array.hpp", "if (segment.uuid() != handle.uuid())", "if (false)")]),
+           [("segment/resolve.hpp", "if (segment.uuid() != handle.uuid())", "if (false)")]),
     Mutant("a handle may reach beyond the segment", ("array",),
-           [("array/shared_array.hpp", "!fits(handle.shape(), handle.strides(), header.itemsize, handle.offset(), segment.data_bytes())",
+           [("segment/resolve.hpp", "!fits(handle.shape(), handle.strides(), header.itemsize, handle.offset(), segment.data_bytes())",
              "false")]),
     Mutant("a read-only handle can be attached for writing", ("array",),
-           [("array/shared_array.hpp", "if (handle.is_read_only() && !std::is_const_v<T>)", "if (false)")]),
+           [("array/attach.hpp", "if (handle.is_read_only() && !std::is_const_v<T>)", "if (false)")]),
     Mutant("a handle of a foreign view is made", ("array",),
            [("array/shared_array.hpp", "if (!detail::fits(shape, strides, sizeof(T), offset, from.data_bytes()))", "if (false)")]),
     Mutant("a negative dimension is a very large one", ("array",),
-           [("array/shared_array.hpp", "if (extents[axis].negative)", "if (false)")]),
+           [("array/shape.hpp", "if (extent.negative) {", "if (false) {")]),
     Mutant("products wrap", ("extents",), [("core/extents.hpp", "if (a != 0 && b > max_bytes / a) return std::nullopt;", "")]),
     Mutant("sums wrap", ("extents",), [("core/extents.hpp", "if (a > max_bytes || b > max_bytes - a) return std::nullopt;", "")]),
     Mutant("offsets beyond the buffer fit", ("extents",), [("core/extents.hpp", "if (!touched || offset > bytes) return false;",
@@ -228,24 +229,24 @@ MUTANTS = [
     Mutant("a descriptor for reading is mapped for writing", ("hostile_segments",),
            [(UNIX_ERRORS, "if (access == Access::read_write && !is_open_for_writing(fd))", "if (false)")]),
     Mutant("a copy is taken for the segment", ("hostile_segments",),
-           [("segment/segment.hpp", "if (known->object_.is_same_as(object))", "if (true)")]),
+           [("segment/attach.hpp", "if (known->object().is_same_as(object))", "if (true)")]),
 
     # ---- freeze ---------------------------------------------------------------------------------------------------
     Mutant("freeze seals nothing", ("freeze",), [(LINUX_OBJECTS, "F_ADD_SEALS, F_SEAL_FUTURE_WRITE", "F_GETFD, 0")]),
     Mutant("what is frozen is opened for writing", ("freeze",),
-           [("segment/segment.hpp", "if (access == Access::read_write && object.is_frozen())", "if (false)")]),
+           [("segment/resolve.hpp", "if (access == Access::read_write && object.is_frozen())", "if (false)")]),
     Mutant("what is frozen is attached for writing where it is mapped", ("freeze",),
-           [("array/shared_array.hpp", "if (access == Access::read_write && known->is_frozen())", "if (false)")]),
+           [("segment/resolve.hpp", "if (access == Access::read_write && segment->is_frozen())", "if (false)")]),
     Mutant("the handle of a frozen array grants writing", ("freeze",),
            [("array/shared_array.hpp", " || from.is_frozen()", "")]),
     Mutant("a named array is frozen", ("freeze",),
-           [("segment/segment.hpp", "if (name_.empty()) return object_.freeze(context);", "return object_.freeze(context);")]),
+           [("segment/segment.hpp", "if (!is_named()) return object_.freeze(context);", "return object_.freeze(context);")]),
 
     # ---- transfer -------------------------------------------------------------------------------------------------
     Mutant("a message needs no magic", ("transfer",),
-           [("process/transfer.hpp", "if (!message_magic.starts_with(bytes.substr(0, message_magic.size())))", "if (false)")]),
+           [("format/message.hpp", "if (!message_magic.starts_with(bytes.substr(0, message_magic.size())))", "if (false)")]),
     Mutant("a message may be of any length", ("transfer",),
-           [("process/transfer.hpp", "if (length > max_message_text)", "if (false)")]),
+           [("format/message.hpp", "if (length > max_message_text)", "if (false)")]),
     Mutant("a message may be longer or shorter than it says", ("transfer",),
            [("process/transfer.hpp", "if (got != length)", "if (false)")]),
     Mutant("a message may come with any descriptors", ("transfer",),
@@ -256,15 +257,13 @@ MUTANTS = [
     Mutant("descriptors that do not come are not missed", ("transfer",),
            [("process/transfer.hpp", "if (socket.has_lost_descriptors())", "if (false)")]),
     Mutant("a message may name another descriptor", ("transfer",),
-           [("process/transfer.hpp", "if (expected == 1 && (place.pid || place.descriptor != 0))", "if (false)")]),
+           [("process/transfer.hpp", "if (place == nullptr || place->index != 0)", "if (false)")]),
     Mutant("a message may name any array, whatever it came with", ("transfer",),
            [("process/transfer.hpp", "if (!descriptor_) return", "if (true) return")]),
     Mutant("a read-only handle is sent with a writable descriptor", ("transfer",),
-           [("process/transfer.hpp", "handle.is_read_only() ? Access::read_only : Access::read_write", "Access::read_write")]),
+           [("segment/resolve.hpp", "handle.is_read_only() ? Access::read_only : Access::read_write", "Access::read_write")]),
     Mutant("any segment is sent for the one that is meant", ("transfer",),
-           [("process/transfer.hpp", "if (uuid_of(describe(object, context).control) != handle.uuid())", "if (false)")]),
-    Mutant("the descriptor of another process is looked for in this one", ("transfer",),
-           [("process/transfer.hpp", "if (place.pid && *place.pid != os::process_id())", "if (false)")]),
+           [("segment/resolve.hpp", "if (uuid_of(describe(object, context).control) != handle.uuid())", "if (false)")]),
     Mutant("a closed socket is a signal", ("transfer",),
            [(UNIX_SOCKET, "MSG_DONTWAIT | no_signal", "MSG_DONTWAIT")]),
     Mutant("received descriptors are inherited through exec", ("transfer",),
@@ -276,13 +275,13 @@ MUTANTS = [
     Mutant("any socket will do", ("transfer",),
            [(UNIX_SOCKET, "if (address.ss_family != AF_UNIX)", "if (false)")]),
     Mutant("portable: a read-only handle is sent with a writable descriptor", ("transfer",),
-           [("process/transfer.hpp", "if (access == Access::read_only && object.is_writable())", "if (false)")], True),
+           [("process/transfer.hpp", "if (handle.is_read_only() && object.is_writable())", "if (false)")], True),
 
     Mutant("who sweeps a segment seems to hold it", ("life",), [
         (LINUX_OBJECTS, "range.l_type == F_RDLCK;", "range.l_type != F_UNLCK;")]),
     # ---- processes ------------------------------------------------------------------------------------------------
     Mutant("fork does not mind threads", ("process",),
-           [("process/process.hpp", "threads > 1 + watchers && !options.allow_threads", "false && threads > 1 && !options.allow_threads")]),
+           [("process/fork.hpp", "threads > 1 + watchers && !options.allow_threads", "false && threads > 1 && !options.allow_threads")]),
     Mutant("a thread that has ended stands in the way of a fork", ("process",),
            [(LINUX_THIS_PROCESS, "return (std::strtoul(line.data() + at, nullptr, 10) & exiting) != 0;", "return false;")]),
     Mutant("an abandoned child is not killed", ("process",),
@@ -311,19 +310,19 @@ MUTANTS = [
     Mutant("a descriptor overwrites one that is still to be handed over", ("spawn",),
            [(UNIX_PROCESS, "if (fd >= least) return fd;", "if (fd >= 0) return fd;")]),
     Mutant("a read-only handle hands over a writable descriptor", ("spawn",),
-           [("process/spawn.hpp", "handle.is_read_only() ? Access::read_only : Access::read_write", "Access::read_write")]),
+           [("segment/resolve.hpp", "handle.is_read_only() ? Access::read_only : Access::read_write", "Access::read_write")]),
     Mutant("a descriptor is handed over whatever it means by now", ("spawn",),
-           [("process/spawn.hpp", "== handle.uuid()) return object;", "!= Uuid{}) return object;")]),
+           [("segment/resolve.hpp", "if (uuid_of(describe(object, context).control) != handle.uuid()) throw stale_handle(context);", "")]),
     Mutant("what was handed over stays open in grandchildren", ("spawn",),
            [(UNIX_PROCESS, "for (int fd = first_inherited; fd <= report; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);", "")]),
     Mutant("variables are believed without their pipe", ("spawn",),
            [(UNIX_PROCESS, "return report_text(number, status) == text ? number : -1;", "return number;")]),
     Mutant("handles are believed without the pipe", ("spawn",),
-           [("process/spawn.hpp", "!os::inherited_descriptors() || value == nullptr", "value == nullptr")]),
+           [("process/inherited.hpp", "!os::inherited_descriptors() || value == nullptr", "value == nullptr")]),
     Mutant("a child's variables are passed on to its children", ("spawn",),
            [(UNIX_PROCESS, 'if (text.starts_with("NDSHM_") && name != "NDSHM_DIR") continue;', "")]),
     Mutant("a handle may mean a descriptor that was not handed over", ("spawn",),
-           [("process/spawn.hpp", "if (place < detail::os::inherited_descriptors().value_or(0)) {", "if (true) {")]),
+           [("process/inherited.hpp", "if (place != nullptr && place->index < given.value_or(0)) {", "if (place != nullptr) {")]),
     Mutant("a relative path is one of the new directory", ("spawn",),
            [("process/spawn.hpp", "if (path.has_parent_path())", "if (false)")]),
 
@@ -332,7 +331,7 @@ MUTANTS = [
 
     # ---- many copies of the library -------------------------------------------------------------------------------
     Mutant("each shared object has mappings of its own", ("plugin",),
-           [("segment/segment.hpp", 'os::one_in_process<MappingTable>("mapping_table." BOOST_LIB_VERSION)',
+           [("segment/mapping_table.hpp", 'os::one_in_process<MappingTable>("mapping_table." BOOST_LIB_VERSION)',
              "*new MappingTable")]),
     Mutant("each shared object counts its own watchers", ("plugin",),
            [(UNIX_WAKE, 'return one_in_process<Watchers>("watchers");', "static Watchers own; return own;")]),
@@ -444,7 +443,7 @@ MUTANTS = [
     Mutant("what is done when the pool closes is lost", POOL, [
         ("pool/supervisor.hpp", "    workers_.retire(std::chrono::seconds(1));\n    queue_.collect();\n",
          "    workers_.retire(std::chrono::seconds(1));\n")]),
-    Mutant("a worker may take for ever to get ready", POOL, [
+    Mutant("a worker may take for ever to get ready", LIMITS, [
         ("pool/time_limits.hpp", "if (is_starting && elapsed", "if (false && elapsed")]),
     Mutant("cancel lets the workers go on claiming", POOL, [("pool/supervisor.hpp", "    board_.pause();\n", "")]),
     Mutant("a task that was done before its worker died is lost", POOL_STEPS, [
@@ -457,9 +456,7 @@ MUTANTS = [
          "static constexpr std::size_t max_failed_starts = SIZE_MAX;")]),
     Mutant("idempotent tasks are given out for ever", ("task_queue",), [
         ("pool/task_queue.hpp", "cell.attempt >= cell.sink->attempts", "cell.sink->attempts == 1")]),
-    Mutant("a stopped worker that has reported is not found", POOL_STEPS, [
-        ("pool/time_limits.hpp", "if (!limit) return shortest;", "if (!limit) return Duration::max();")]),
-    Mutant("stopped workers without a task are not found", POOL, [
+    Mutant("stopped workers without a task are not found", LIMITS, [
         ("pool/time_limits.hpp", "    } else if (worker.state == WorkerState::sleeping || !pool.has_unclaimed) {",
          "    } else {")]),
     Mutant("an idle pool kills nobody and waits for ever at its end", POOL, [
@@ -519,13 +516,40 @@ MUTANTS = [
     Mutant("limits of years overflow", LIMITS, [
         ("pool/time_limits.hpp", "std::min<Duration>(limit - passed, std::chrono::hours(1)) + std::chrono::milliseconds(1)",
          "Duration(static_cast<std::int64_t>(static_cast<std::uint64_t>((limit - passed).count()) + 1'000'000))")]),
+    Mutant("a title is cut in the middle of a character", PROGRESS, [
+        ("pool/progress_line.hpp", "  std::size_t end = 0;\n", "  std::size_t end = 0;\n  return std::string(text.substr(0, columns));\n")]),
+    Mutant("a title moves the cursor", PROGRESS, [
+        ("pool/progress_line.hpp", "if (character.bytes == 0 || is_control) {", "if (character.bytes == 0) {")]),
+    Mutant("a title that is no UTF-8 is printed", PROGRESS, [
+        ("pool/progress_line.hpp", "    if ((byte(i) & 0xc0U) != 0x80) return {};\n", "")]),
+    Mutant("the width of the terminal is asked once", PROGRESS, [
+        ("pool/progress.hpp", "if (const std::size_t columns = os::terminal_width(stream_); columns > 0) return columns;",
+         "static const std::size_t once = os::terminal_width(stream_); if (once > 0) return once;")]),
+    Mutant("COLUMNS is not asked", PROGRESS, [
+        ("pool/progress.hpp", "return columns > 0 ? columns : 80;", "return 80;")]),
+    Mutant("the bar takes the last column", PROGRESS, [
+        ("pool/progress.hpp", "progress_line(title_, progress, columns - 1)", "progress_line(title_, progress, columns)")]),
+    Mutant("the bar stands where workers print", PROGRESS, [
+        ("pool/progress.hpp", "\\0337\\033[B\\r", "\\0337\\r")]),
+    Mutant("the bar is drawn where there is no line for it", PROGRESS, [
+        ("pool/progress.hpp", "\\033[J\\033D\\033[A\\0337", "\\033[J\\0337")]),
+    Mutant("the end of the bar is printed over what others print", PROGRESS, [
+        ("pool/progress.hpp", "write(std::string(columns - 1, ' ') + ", "write(std::string() + ")]),
+    Mutant("a bar that was left stays", PROGRESS, [
+        ("pool/progress.hpp", 'if (is_drawn_ && os::process_id() == process_) write("\\033[J");', "")]),
+    Mutant("a second run says nothing of its first tenths", PROGRESS, [
+        ("pool/progress.hpp", "last_tenth_ = progress.is_over ? 0 : tenth;", "last_tenth_ = tenth;")]),
+    Mutant("a file is full of lines", PROGRESS, [
+        ("pool/progress.hpp", "tenth <= last_tenth_ && progress.elapsed - last_printed_ < std::chrono::minutes(1)", "false")]),
+    Mutant("a dumb terminal gets escape sequences", PROGRESS, [
+        ("pool/progress.hpp", "os::is_terminal(options.stream) && !is_dumb()", "os::is_terminal(options.stream)")]),
     Mutant("workers outlive their owner", OWNERS, [(UNIX_WAKE, "  ::kill(::getpid(), SIGKILL);\n  return nullptr;", "  return nullptr;")]),
     Mutant("stopped workers outlive their owner", POOL, [(LINUX_WAKE, "  ::prctl(PR_SET_PDEATHSIG, SIGCONT);\n", "")]),
     Mutant("an interrupt ends the workers", POOL, [(UNIX_THIS_PROCESS, "::signal(SIGINT, SIG_IGN);", "")]),
     Mutant("a forked child uses its parent's pool", POOL, [
         ("pool/supervisor.hpp", "    if (os::process_id() == process_) return;\n    throw", "    return;\n    throw")]),
     Mutant("a pool in a worker is refused for the watcher's thread", POOL, [
-        ("process/process.hpp", "threads > 1 + watchers", "threads > 1")]),
+        ("process/fork.hpp", "threads > 1 + watchers", "threads > 1")]),
     Mutant("a board of other types is taken", ("task_board",), [
         ("pool/task_board.hpp", "if (header->types != types) {", "if (false) {")]),
     Mutant("a board larger than its memory is taken", ("task_board",), [

@@ -3,6 +3,7 @@
 """Takes the safety checks out of the library, one at a time, and sees to it that a test fails each time.
 
     run.py [--only TEXT] [--cxx g++] [--jobs 2]
+    run.py --check    only whether each still applies, in a second
 
 A mutant is a change of a private copy of the headers: text that stands there exactly once, and what takes its place. It
 is killed when its test fails, crashes or does not end. A mutant that survives means that a check is not tested. Those of
@@ -24,6 +25,21 @@ TESTS = pathlib.Path(__file__).resolve().parent.parent
 INCLUDE = TESTS.parent / "include"
 SECONDS = 120  # far more than any of the tests needs
 WINE = shutil.which("wine64", path=os.environ["PATH"] + ":/usr/lib/wine")
+
+
+def do_not_apply(mutants):
+    """What is wrong with the mutants: each text that does not stand exactly once where it should."""
+    texts = {}
+    for mutant in mutants:
+        for name, old, _ in mutant.changes:
+            if name not in texts:
+                path = INCLUDE / "ndshm" / name
+                texts[name] = path.read_text() if path.exists() else ""
+            if texts[name].count(old) != 1:
+                yield f"{mutant.name}: this stands {texts[name].count(old)} times in {name}, not once:\n{old}"
+        test = mutant.test[0]
+        if not any((TESTS / f"{path}.cpp").exists() for path in (test, f"torture/{test}", test.replace("windows_", "windows/"))):
+            yield f"{mutant.name}: there is no test {test}"
 
 
 def copy_with(mutant, folder):
@@ -97,6 +113,8 @@ def try_out(cxx, mutant):
             return "killed: the test does not end", True
         if process.returncode == 0:
             return "SURVIVED", False
+        if process.returncode == 77:
+            return "NOT TRIED: its test is skipped here", False
         lines = [line.strip() for line in output.splitlines() if line.strip()]
         broken = [line for line in lines if line.endswith(tuple("123456789")) and ": " in line and "violat" not in line
                   and line.split(":")[0] in VIOLATIONS]
@@ -154,7 +172,12 @@ def main():
     parser.add_argument("--only", default="", help="only mutants with this text in their name")
     parser.add_argument("--cxx", default="g++")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--check", action="store_true", help="only see whether each mutant applies")
     arguments = parser.parse_args()
+    if arguments.check:
+        wrong = list(do_not_apply(MUTANTS))
+        print(*wrong, f"{len(MUTANTS)} mutants, {len(wrong)} texts that are not there or a test that is not", sep="\n")
+        return 1 if wrong else 0
     chosen = [m for m in MUTANTS if arguments.only in m.name and not m.windows]
     for_windows = [m for m in MUTANTS if arguments.only in m.name and m.windows]
     alive = 0

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// main.cpp: the program of every project here: an array is created, written, attached and read.
+// main.cpp: the program of the project that finds the installed library: an array is created, written, attached and read.
 #include <iostream>
 #include <ndshm/ndshm.hpp>
 #include <random>

@@ -91,7 +91,7 @@ TEST_CASE("a memory object is for mapping alone, under whatever number it is ope
         }) == "like_macos: fcntl: a lock on a memory object\n");
   // The array's own descriptor is one.
   const auto array = ndshm::create<int>({4});
-  const int descriptor = array.handle().place().descriptor;
+  const int descriptor = array.handle().descriptor();
   CHECK(last_words([&] { static_cast<void>(::pread(descriptor, &byte, 1, 0)); }) ==
         "like_macos: pread on a memory object\n");
   ::close(object);
@@ -156,6 +156,6 @@ TEST_CASE("two arrays are told apart although their objects look alike") {
   const auto second = ndshm::copy_of(xt::ones<int>({3}) * 2);
   CHECK(ndshm::attach<const int, 1>(first.handle())(0) == 1);
   CHECK(ndshm::attach<const int, 1>(second.handle())(0) == 2);
-  CHECK_ERROR((ndshm::attach<const int, 1>(first.handle().as_inherited(second.handle().place().descriptor))),
+  CHECK_ERROR((ndshm::attach<const int, 1>(first.handle().as_inherited(second.handle().descriptor()))),
               errc::stale_handle, "another segment");
 }

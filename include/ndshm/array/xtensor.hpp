@@ -30,9 +30,7 @@
 #include <xtensor/xview.hpp>
 #endif
 
-namespace ndshm::inline NDSHM_ABI_NAMESPACE {
+#include <ndshm/fwd.hpp>
 
-/// The order of the elements: layout::row_major (C), layout::column_major (Fortran), layout::dynamic (any strides).
-using layout = xt::layout_type;
-
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+static_assert(ndshm::layout{1} == xt::layout_type::row_major,
+              "ndshm: fwd.hpp takes another number for row_major than this xtensor");

@@ -14,10 +14,27 @@
 #include <utility>
 #include <vector>
 
+namespace ndshm::inline NDSHM_ABI_NAMESPACE {
+
+/// The lengths of an array along its dimensions, in elements.
+using Shape = std::vector<std::size_t>;
+/// The distances between neighbours along each dimension, in bytes, as NumPy counts them.
+using Strides = std::vector<std::ptrdiff_t>;
+
+/// One length of a shape, made from any integer, so that `{rows, 10}` may mix types. Counts elements.
+struct Extent {
+  std::size_t value = 0;
+  bool negative = false;
+
+  template <std::integral I>
+  constexpr Extent(I length) noexcept  // NOLINT(google-explicit-constructor): shapes are written as numbers
+      : value(static_cast<std::size_t>(length)), negative(std::cmp_less(length, 0)) {}
+};
+
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+
 namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail {
 
-using Shape = std::vector<std::size_t>;
-using Strides = std::vector<std::ptrdiff_t>;
 using ShapeView = std::span<const std::size_t>;
 using StridesView = std::span<const std::ptrdiff_t>;
 
@@ -114,17 +131,3 @@ inline bool fits(ShapeView shape, StridesView strides, std::size_t itemsize, std
 }
 
 }  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
-
-namespace ndshm::inline NDSHM_ABI_NAMESPACE {
-
-/// One length of a shape, made from any integer, so that `{rows, 10}` may mix types. Counts elements.
-struct Extent {
-  std::size_t value = 0;
-  bool negative = false;
-
-  template <std::integral I>
-  constexpr Extent(I length) noexcept  // NOLINT(google-explicit-constructor): shapes are written as numbers
-      : value(static_cast<std::size_t>(length)), negative(std::cmp_less(length, 0)) {}
-};
-
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE

@@ -5,7 +5,7 @@
 
 #include <chrono>
 #include <ndshm/core/config.hpp>
-#include <optional>
+#include <type_traits>
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
@@ -36,6 +36,29 @@ enum class Scope {
   machine   ///< every session (`Global\`); to create it takes the privilege of a service or an administrator
 };
 
+/// How long to wait at most: any std::chrono duration, 10s or 250ms. A bare number would not say its unit.
+class Timeout {
+ public:
+  constexpr Timeout() noexcept = default;
+  /// Durations too long to be counted in nanoseconds are for ever.
+  template <class Rep, class Period>
+  constexpr Timeout(std::chrono::duration<Rep, Period> limit) noexcept  // NOLINT(google-explicit-constructor)
+      : limit_(std::chrono::duration<double>(limit) < std::chrono::duration<double>(std::chrono::nanoseconds::max())
+                   ? std::chrono::duration_cast<std::chrono::nanoseconds>(limit)
+                   : std::chrono::nanoseconds::max()) {}
+  template <class Number>
+  requires std::is_arithmetic_v<Number>
+  constexpr Timeout(Number) noexcept {  // NOLINT(google-explicit-constructor)
+    static_assert(!std::is_arithmetic_v<Number>, "ndshm: a time-out has a unit: std::chrono::seconds(10), or 10s");
+  }
+  constexpr operator std::chrono::nanoseconds() const noexcept {
+    return limit_;
+  }  // NOLINT(google-explicit-constructor)
+
+ private:
+  std::chrono::nanoseconds limit_{0};
+};
+
 /// For create().
 struct CreateOptions {
   ndshm::Lifetime lifetime = ndshm::Lifetime::shared;  ///< of a named array
@@ -47,8 +70,8 @@ struct CreateOptions {
 
 /// For attach().
 struct AttachOptions {
-  /// How long to wait for a name that is still to come; none: not at all. Zero and less: not at all either.
-  std::chrono::nanoseconds timeout{0};
+  /// How long to wait for a name that is still to come. Zero and less: not at all.
+  Timeout timeout{};
   ndshm::Owner owner = ndshm::Owner::me;
   ndshm::Scope scope = ndshm::Scope::session;  ///< where to look; create_or_attach looks where it would create
 };

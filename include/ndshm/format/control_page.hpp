@@ -60,7 +60,9 @@ inline ControlPage make_control(const Uuid& uuid, std::uint64_t pid, std::uint64
   return page;
 }
 
-inline Uuid uuid_of(const ControlPage& page) {
+inline bool is_persistent(const ControlPage& page) noexcept { return (page.flags & flag_persistent) != 0; }
+
+inline Uuid uuid_of(const ControlPage& page) noexcept {
   Uuid uuid{};
   std::copy(page.uuid.begin(), page.uuid.end(), uuid.begin());
   return uuid;

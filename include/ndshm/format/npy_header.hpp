@@ -19,7 +19,7 @@ struct Header {
   std::string descr;           ///< element type as NumPy writes it, without quotes: `<f8` or `[('x', '<f4')]`
   std::size_t itemsize = 0;    ///< bytes of one element
   bool fortran_order = false;  ///< the first index varies fastest
-  detail::Shape shape;         ///< elements along each dimension; empty for a 0-d array
+  Shape shape;                 ///< elements along each dimension; empty for a 0-d array
 };
 
 /// The most characters that NumPy reads as a header without being asked to trust the file.

@@ -21,6 +21,7 @@ struct SegmentLayout {
   std::size_t data_end;        // header_bytes + data_bytes
   std::size_t control_offset;  // on a page of its own on every system: the largest page is 64 KiB
   std::size_t total_bytes;
+  Strides strides;  // of the elements
 };
 
 inline constexpr std::size_t control_alignment = std::size_t{64} * 1024;
@@ -33,7 +34,8 @@ inline std::optional<SegmentLayout> layout_of(const npy::Header& header, std::si
   const auto control = end ? checked_round_up(*end, control_alignment) : std::nullopt;
   const auto total = control ? checked_add(*control, control_bytes) : std::nullopt;
   if (!total) return std::nullopt;
-  return SegmentLayout{header_bytes, *data, *end, *control, *total};
+  return SegmentLayout{header_bytes, *data,  *end,
+                       *control,     *total, contiguous_strides(header.shape, header.itemsize, header.fortran_order)};
 }
 
 /// The same for a segment that is to be made. Throws errc::invalid_shape.

@@ -4,6 +4,8 @@
 // contract.hpp; README.md says how to add one.
 #pragma once
 
+#include <ndshm/core/config.hpp>
+#include <ndshm/core/error.hpp>
 #include <ndshm/platform/types.hpp>
 // clang-format off: windows.h comes first
 #if defined(__linux__) && !defined(NDSHM_PORTABLE_POSIX)

@@ -83,17 +83,17 @@ constexpr Range piece_of(std::size_t size, std::size_t piece, std::size_t index)
 
 }  // namespace detail
 
-/// The indices 0 to size cut into ranges of `block` indices; the last one may be shorter. blocks(2000, 100) is a list
-/// of 20 ranges. Throws errc::invalid_argument for blocks of no indices.
+/// Returns the indices 0 to size cut into ranges of `block` indices; the last one may be shorter. blocks(2000, 100) is
+/// a list of 20 ranges, which are computed as they are read. Throws: errc::invalid_argument for blocks of no indices.
 inline auto blocks(std::size_t size, std::size_t block) {
   if (block == 0) throw Error(errc::invalid_argument, "blocks: a block of 0 indices never gets anywhere");
   return detail::ComputedList(detail::pieces(size, block),
                               [=](std::size_t index) { return detail::piece_of(size, block, index); });
 }
 
-/// A box of the given shape cut into tiles, in row-major order; those at the far edges may be smaller.
-/// tiles<2>({480, 640}, {64, 64}) is a list of 8 * 10 tiles. Throws errc::invalid_argument for tiles of no indices,
-/// errc::invalid_shape for more tiles than can be counted.
+/// Returns a box of the given shape cut into tiles, in row-major order; those at the far edges may be smaller.
+/// tiles<2>({480, 640}, {64, 64}) is a list of 8 * 10 tiles, which are computed as they are read. Throws:
+/// errc::invalid_argument for tiles of no indices, errc::invalid_shape for more tiles than can be counted.
 template <std::size_t N>
 auto tiles(const std::array<std::size_t, N>& shape, const std::array<std::size_t, N>& tile) {
   std::array<std::size_t, N> counts{};
@@ -116,8 +116,8 @@ auto tiles(const std::array<std::size_t, N>& shape, const std::array<std::size_t
   });
 }
 
-/// What worker `part` of `parts` gets of the indices 0 to size, when each gets one range and their sizes differ by at
-/// most 1. Throws errc::invalid_argument unless part < parts.
+/// Returns what worker `part` of `parts` gets of the indices 0 to size, when each gets one range and their sizes differ
+/// by at most 1. Throws: errc::invalid_argument unless part < parts.
 inline Range share_of(std::size_t size, std::size_t part, std::size_t parts) {
   if (part >= parts) {
     throw Error(errc::invalid_argument,

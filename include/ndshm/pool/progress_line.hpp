@@ -119,11 +119,12 @@ inline ProgressFigures figures_of(const Progress& progress) {
   const double rate = seconds > 0 ? static_cast<double>(over) / seconds : 0;
   std::array<char, 48> text{};
   if (progress.total) {
-    // Not 100 before the last one is over.
+    // Rounded down: not 100 before the last one is over.
     std::snprintf(text.data(), text.size(), "%3d%%", static_cast<int>(progress.fraction() * 100));
     figures.percent = text.data();
   }
-  figures.count = std::to_string(over) + (progress.total ? "/" + std::to_string(*progress.total) : " tasks");
+  figures.count = std::to_string(over);
+  figures.count += progress.total ? "/" + std::to_string(*progress.total) : over == 1 ? " task" : " tasks";
   if (progress.failed > 0) figures.failed = std::to_string(progress.failed) + " failed";
   if (rate > 0) {
     std::snprintf(text.data(), text.size(), rate < 10 ? "%.2g tasks/s" : "%.0f tasks/s", rate);

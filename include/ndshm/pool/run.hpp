@@ -69,7 +69,7 @@ class Run {
   }
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
-  /// Whatever has thrown (the jobs, the progress callback): the tasks of this run are told to nobody any more.
+  /// Whatever has thrown (the jobs, the progress callback): nobody is told any more of the tasks of this run.
   ~Run() { pool_.abandon(*sink_); }
 
   /// Hands out the next job. Returns false if the run was cancelled.

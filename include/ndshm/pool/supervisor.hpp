@@ -24,6 +24,7 @@
 #include <ndshm/pool/time_limits.hpp>
 #include <ndshm/pool/workers.hpp>
 #include <ndshm/process/process.hpp>
+#include <ndshm/segment/create.hpp>
 #include <ndshm/segment/segment.hpp>
 #include <optional>
 #include <string>
@@ -141,7 +142,7 @@ class Supervisor {
     event().notify();
   }
 
-  /// Withdraws what no worker has begun of the tasks of `sink`; what becomes of the others is told to nobody.
+  /// Withdraws what no worker has begun of the tasks of `sink`; nobody is told what becomes of the others.
   void abandon(const TaskSink& sink) noexcept { wake(queue_.abandon(sink)); }
 
   /// Retires the workers: idle ones end by themselves, those with a task are killed. What none has begun is withdrawn.
@@ -193,8 +194,9 @@ class Supervisor {
     const std::size_t cells =
         std::max({std::size_t{16}, 4 * workers, std::min<std::size_t>(1024, (std::size_t{4} << 20) / each)});
     const std::size_t bytes = TaskBoard::bytes_for(types, workers, cells);
-    return Segment::create({}, npy::Header{"|u1", 1, false, {bytes}}, {}, Context("WorkerPool"),
-                           [&](std::byte* memory) { TaskBoard::make(memory, types, workers, cells); });
+    return create_segment(
+        {}, npy::Header{"|u1", 1, false, {bytes}}, {}, Context("WorkerPool"),
+        [&](std::byte* memory, const SegmentLayout&) { TaskBoard::make(memory, types, workers, cells); });
   }
 
   /// Wakes up to `count` workers that sleep.

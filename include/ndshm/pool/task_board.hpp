@@ -92,12 +92,13 @@ class TaskBoard {
                   "build both programs with the same version of ndshm");
     }
     if (header->types != types) {
-      throw Error(errc::type_mismatch,
-                  "work: the pool has jobs of " + std::to_string(header->types.job_bytes) + " and results of " +
-                      std::to_string(header->types.result_bytes) + " bytes, this worker " +
-                      std::to_string(types.job_bytes) + " and " + std::to_string(types.result_bytes) +
-                      ", or they are other types",
-                  "give both programs the same Job and Result: WorkerPool<Job, Result> and work<Job, Result>");
+      throw Error(
+          errc::type_mismatch,
+          "work: the pool has jobs of " + std::to_string(header->types.job_bytes) + " and results of " +
+              std::to_string(header->types.result_bytes) + " bytes, this worker " + std::to_string(types.job_bytes) +
+              " and " + std::to_string(types.result_bytes) + ", or they are other types",
+          "give both programs the same Job and Result, which are what the function for work() takes and returns, and "
+          "the same version and options of ndshm");
     }
     if (header->workers > max_workers || header->cells > bytes ||
         layout_of(types, header->workers, header->cells).end > bytes) {

@@ -108,7 +108,7 @@ class TaskQueue {
     withdraw_if([](const Cell&) { return true; });
   }
 
-  /// Withdraws what no worker has begun of the tasks of `sink`; what becomes of the others is told to nobody. Returns
+  /// Withdraws what no worker has begun of the tasks of `sink`; nobody is told what becomes of the others. Returns
   /// how many workers to wake, because the tasks of others were published anew.
   [[nodiscard]] std::size_t abandon(const TaskSink& sink) noexcept {
     if (sink.posted == 0) return 0;

@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <ndshm/core/config.hpp>
 #include <ndshm/pool/task_board.hpp>
 #include <optional>

@@ -9,8 +9,8 @@
 #include <ndshm/pool/task_types.hpp>
 #include <ndshm/pool/worker.hpp>
 #include <ndshm/pool/worker_loop.hpp>
-#include <ndshm/process/spawn.hpp>
-#include <ndshm/segment/segment.hpp>
+#include <ndshm/process/inherited.hpp>
+#include <ndshm/segment/attach.hpp>
 #include <optional>
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE {
@@ -33,8 +33,8 @@ int work(Function function) {
     const Assignment assignment = Assignment::of_this_process(context);
     os::exit_with_parent(os::inherited_descriptor(Assignment::owner_process), assignment.owner, context);
     os::leave_interrupts_to_parent();
-    const auto segment = detail::Segment::attach(std::nullopt, os::inherited_descriptor(Assignment::board),
-                                                 detail::Access::read_write, context);
+    const auto segment = detail::attach_segment(
+        os::open_descriptor(os::inherited_descriptor(Assignment::board), detail::Access::read_write, context), context);
     auto board = detail::TaskBoard::open(segment->data(), segment->data_bytes(), detail::task_types<Job, Result>());
     const os::WakeEvent own(os::inherited_descriptor(Assignment::own_event), -1);
     const os::WakeEvent owner(-1, os::inherited_descriptor(Assignment::owner_event));

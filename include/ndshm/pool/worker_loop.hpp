@@ -9,7 +9,7 @@
 #include <ndshm/pool/task_board.hpp>
 #include <ndshm/pool/task_types.hpp>
 #include <ndshm/pool/worker.hpp>
-#include <ndshm/process/process.hpp>
+#include <ndshm/process/run.hpp>
 #include <type_traits>
 #include <utility>
 

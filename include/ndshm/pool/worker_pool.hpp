@@ -21,7 +21,7 @@
 #include <ndshm/pool/task_types.hpp>
 #include <ndshm/pool/worker.hpp>
 #include <ndshm/pool/worker_loop.hpp>
-#include <ndshm/process/process.hpp>
+#include <ndshm/process/fork.hpp>
 #include <ndshm/process/spawn.hpp>
 #include <optional>
 #include <type_traits>
@@ -146,7 +146,7 @@ class WorkerPool {
       using detail::Assignment;
       const Assignment assignment{{index, supervisor->worker_count(), is_replacement}, detail::os::process_id()};
       std::vector<int> descriptors(Assignment::descriptors);
-      descriptors[Assignment::board] = supervisor->segment().descriptor();
+      descriptors[Assignment::board] = supervisor->segment().object().descriptor();
       descriptors[Assignment::own_event] = own.wait_descriptor();
       descriptors[Assignment::owner_event] = supervisor->event().notify_descriptor();
       descriptors[Assignment::owner_process] = watch->descriptor();

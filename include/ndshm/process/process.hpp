@@ -1,28 +1,20 @@
 // SPDX-License-Identifier: BSL-1.0
-// process.hpp: running a function in a child process: fork() and Process. Includes error.hpp and platform/, no xtensor.
-//
-// A forked child has every array of its parent mapped already, at the same address, and shares the memory for reading
-// and writing. What it does not have is the parent's other threads, so that fork() refuses while there are any: a lock
-// that one of them holds would stay locked in the child for ever.
+// process.hpp: Process, which owns a child process, and ExitStatus, which says how it ended. Includes platform/, no
+// xtensor.
 #pragma once
 
-#include <boost/core/demangle.hpp>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <exception>
-#include <functional>
-#include <iostream>
-#include <ndshm/core/context.hpp>
 #include <ndshm/core/error.hpp>
 #include <ndshm/platform/platform.hpp>
 #include <optional>
 #include <string>
-#include <type_traits>
-#include <typeinfo>
 #include <utility>
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE {
+
+namespace detail {
+struct ProcessAccess;  // how fork() and spawn() make a Process
+}  // namespace detail
 
 /// How a child process ended.
 class ExitStatus {
@@ -51,22 +43,6 @@ class ExitStatus {
   std::string exception_;
 };
 
-/// For fork().
-struct ForkOptions {
-  /// Fork even though other threads run. The child must then do nothing that takes a lock which one of them may hold:
-  /// no allocation, no printing.
-  bool allow_threads = false;
-};
-
-class Process;
-
-/// Runs a function in a child process. The function returns void or an int, the child's exit code; the exception that
-/// leaves it reaches the parent as text. The child ends with _exit: it runs no destructors of the parent's objects and
-/// no atexit functions; what it printed is flushed. Throws errc::multithreaded when other threads run (where the system
-/// can tell: Linux), errc::system_error when there can be no further process.
-template <class Function>
-[[nodiscard]] Process fork(Function&& function, ForkOptions options = {});
-
 /// Owns one child process, which it reaps. Movable.
 class Process {
  public:
@@ -75,8 +51,6 @@ class Process {
 
   /// No process.
   Process() = default;
-  /// Takes over a child that was just started: what fork() and spawn() do.
-  explicit Process(detail::os::Child child) : child_(std::move(child)) {}
   Process(Process&&) noexcept = default;
   Process& operator=(Process&& other) noexcept {
     if (this != &other) {
@@ -137,6 +111,9 @@ class Process {
   bool readable_means_ended() const noexcept { return child_.readable_means_ended(); }
 
  private:
+  friend struct detail::ProcessAccess;
+
+  explicit Process(detail::os::Child child) : child_(std::move(child)) {}
   const ExitStatus* reap(std::optional<std::chrono::nanoseconds> limit);
   void end() noexcept {
     if (!child_ || status_ || !child_.is_ours()) return;
@@ -153,62 +130,12 @@ class Process {
 
 namespace detail {
 
-/// `std::runtime_error: out of cheese`, in a catch block.
-inline std::string text_of_current_exception() {
-  try {
-    throw;
-  } catch (const std::exception& error) {
-    return boost::core::demangle(typeid(error).name()) + ": " + error.what();
-  } catch (...) {
-    return "an exception that is no std::exception";
-  }
-}
-
-/// Runs a child's function: the exit code. The exception that leaves it is reported to the parent, or printed when no
-/// parent listens.
-template <class Function>
-int run_and_report(Function& function) {
-  static_assert(std::is_invocable_v<Function&>, "ndshm: a child runs a function without parameters");
-  const auto report = [](const std::string& text) {
-    if (!os::report_to_parent(text)) std::cerr << text << '\n';
-  };
-  try {
-    if constexpr (std::is_void_v<std::invoke_result_t<Function&>>) {
-      std::invoke(function);
-      return 0;
-    } else {
-      return static_cast<int>(std::invoke(function));
-    }
-  } catch (...) {
-    report(text_of_current_exception());
-  }
-  return Process::exception_exit_code;
-}
+struct ProcessAccess {
+  /// Takes over a child that was just started.
+  static Process make(os::Child child) { return Process(std::move(child)); }
+};
 
 }  // namespace detail
-
-template <class Function>
-Process fork(Function&& function, ForkOptions options) {
-  static_assert(detail::os::has_fork<Function>, "ndshm: there is no fork on Windows; use ndshm::spawn");
-  const std::size_t watchers = detail::os::count_watchers();
-  if (const auto threads = detail::os::count_threads(); threads > 1 + watchers && !options.allow_threads) {
-    throw Error(errc::multithreaded,
-                "fork: " + std::to_string(threads - watchers) +
-                    " threads run, and a lock that one of them holds would stay locked in the child",
-                "fork before starting threads, or use {.allow_threads = true} for a child that takes no locks");
-  }
-  // What is buffered now would be printed by both.
-  std::cout.flush();
-  std::cerr.flush();
-  std::fflush(nullptr);
-  auto child = detail::os::fork_child(detail::Context("fork"));
-  if (child) return Process(std::move(*child));
-  const int code = detail::run_and_report(function);
-  std::cout.flush();
-  std::cerr.flush();
-  std::fflush(nullptr);
-  detail::os::exit_child(code);
-}
 
 inline const ExitStatus* Process::reap(std::optional<std::chrono::nanoseconds> limit) {
   if (status_) return &*status_;

@@ -1,82 +1,36 @@
 // SPDX-License-Identifier: BSL-1.0
 // transfer.hpp: arrays sent to another process over a Unix domain socket: send(), receive(), receive_handle(). The way
-// for an array without a name to reach a process that did not inherit it. Includes shared_array.hpp.
-//
-// A message is the magic `ndshm>1\n`, the length of what follows as 4 bytes, lowest first, and a handle's text; with
-// its first byte travels the descriptor of an anonymous array, which the text calls `fd=0`. Nothing beyond a message's
-// end is ever read, so that messages may follow each other, and anything else may follow them.
+// for an array without a name to reach a process that did not inherit it. Includes array/.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
-#include <limits>
+#include <ndshm/array/attach.hpp>
 #include <ndshm/array/shared_array.hpp>
 #include <ndshm/core/context.hpp>
 #include <ndshm/core/error.hpp>
-#include <ndshm/core/name.hpp>
 #include <ndshm/core/options.hpp>
+#include <ndshm/core/text.hpp>
 #include <ndshm/format/handle.hpp>
-#include <ndshm/format/npy_header.hpp>
+#include <ndshm/format/message.hpp>
+#include <ndshm/format/place.hpp>
 #include <ndshm/platform/platform.hpp>
-#include <ndshm/segment/segment.hpp>
-#include <optional>
+#include <ndshm/segment/attach.hpp>
+#include <ndshm/segment/resolve.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
 /// For send(), receive() and receive_handle().
 struct TransferOptions {
   /// How long to wait in all: for the other side to send, or to make room. Zero and less: not at all.
-  std::chrono::nanoseconds timeout = std::chrono::seconds(10);
+  Timeout timeout = std::chrono::seconds(10);
 };
 
 namespace detail {
-
-inline constexpr std::string_view message_magic = "ndshm>1\n";
-inline constexpr std::size_t message_prefix_bytes = message_magic.size() + 4;
-
-/// Bytes of the longest text of a handle that names an array of this library, or a view of one with as many dimensions.
-/// A header of 10,000 characters has no room for more than a third as many dimensions.
-inline constexpr std::size_t max_message_text = [] {
-  constexpr std::size_t number = std::numeric_limits<std::size_t>::digits10 + 2;  // with a sign or a comma each
-  constexpr std::size_t escaped = 3;                                              // %XX
-  constexpr std::size_t words = std::string_view("ndshm1:name=:uuid=:type=:shape=:strides=:offset=:access=rw").size();
-  return words + escaped * max_name_bytes_anywhere + 36 + escaped * npy::max_text + 2 * number * (npy::max_text / 3) +
-         number;
-}();
-
-inline std::string message_of(const std::string& text, Context context) {
-  if (text.size() > max_message_text) {
-    throw Error(errc::invalid_argument, context + "the handle has " + std::to_string(text.size()) +
-                                            " characters, a message takes " + std::to_string(max_message_text));
-  }
-  std::string bytes(message_magic);
-  for (std::size_t i = 0, rest = text.size(); i < 4; ++i, rest /= 256) bytes += static_cast<char>(rest % 256);
-  return bytes + text;
-}
-
-/// Bytes of the text that a message has, or announces.
-inline std::size_t text_bytes(std::string_view bytes, Context context) {
-  if (!message_magic.starts_with(bytes.substr(0, message_magic.size()))) {
-    throw Error(errc::invalid_handle, context + "what came is no message of ndshm::send: it starts with " +
-                                          in_quotes(bytes.substr(0, message_magic.size())));
-  }
-  if (bytes.size() < message_prefix_bytes) {
-    throw Error(errc::invalid_handle,
-                context + "the message ends after " + std::to_string(bytes.size()) + " bytes, before its length");
-  }
-  std::size_t length = 0;
-  for (std::size_t i = message_prefix_bytes; i-- > message_magic.size();) {
-    length = length * 256 + static_cast<unsigned char>(bytes[i]);
-  }
-  if (length > max_message_text) {
-    throw Error(errc::invalid_handle, context + "the message announces a text of " + std::to_string(length) +
-                                          " bytes, a handle has at most " + std::to_string(max_message_text));
-  }
-  return length;
-}
 
 /// The text of the next message.
 inline std::string receive_text(os::Socket& socket, Context context) {
@@ -101,33 +55,22 @@ inline void require_descriptors(const Handle& handle, const os::Socket& socket, 
     throw Error(errc::system_error, context + "this process could not be given all descriptors of the message",
                 "raise the limit of open files (ulimit -n)");
   }
-  const std::size_t expected = handle.name().empty() ? 1 : 0;
+  const std::size_t expected = handle.is_named() ? 0 : 1;
   if (socket.descriptors() != expected) {
-    throw Error(errc::invalid_handle, context + "the message came with " + std::to_string(socket.descriptors()) +
-                                          " descriptors, its handle takes " + std::to_string(expected));
+    throw Error(errc::invalid_handle, context + ("the message came with " + std::to_string(socket.descriptors()) +
+                                                 " descriptors, its handle takes " + std::to_string(expected)));
   }
-  const Handle::Place& place = handle.place();
-  if (expected == 1 && (place.pid || place.descriptor != 0)) {
-    throw Error(errc::invalid_handle, context + "the handle does not call the descriptor of its message fd=0");
+  if (expected == 0) return;
+  const auto* const place = std::get_if<MessagePlace>(&handle.place());
+  if (place == nullptr || place->index != 0) {
+    throw Error(errc::invalid_handle, context + "the handle does not call the descriptor of its message message=0");
   }
 }
 
 /// The descriptor to send for an anonymous array: what the handle means, with no more access than it grants.
 inline os::Object object_to_send(const Handle& handle, Context context) {
-  const Handle::Place& place = handle.place();
-  if (place.pid && *place.pid != os::process_id()) {
-    throw Error(errc::invalid_argument,
-                context + "the array is one of process " + std::to_string(*place.pid) + ", this is process " +
-                    std::to_string(os::process_id()),
-                "attach it and send the handle of what you attached");
-  }
-  const Access access = handle.is_read_only() ? Access::read_only : Access::read_write;
-  os::Object object = Segment::open(std::nullopt, place.descriptor, access, context);
-  if (uuid_of(describe(object, context).control) != handle.uuid()) {
-    throw Error(errc::stale_handle, context + "another segment has taken the place of the one that the handle means",
-                "keep the array until it is sent");
-  }
-  if (access == Access::read_only && object.is_writable()) {
+  os::Object object = resolve_object(handle, context);
+  if (handle.is_read_only() && object.is_writable()) {
     throw Error(errc::unsupported, context + "the portable path has no descriptor that cannot be written through",
                 "give the array a name, or send a handle that grants writing");
   }
@@ -145,14 +88,14 @@ inline os::Object object_to_send(const Handle& handle, Context context) {
 ///
 /// Throws errc::timed_out, errc::not_found when the other side has closed or the array is gone, errc::stale_handle,
 /// errc::read_only for a handle that grants writing to what is frozen by now, errc::unsupported for a read-only handle
-/// of an anonymous array on the portable path, errc::invalid_argument for what is no connected Unix domain socket, or
-/// an array of another process. After an error in the middle of a message a stream is of no more use.
+/// of an anonymous array on the portable path, errc::invalid_argument for what is no connected Unix domain socket.
+/// After an error in the middle of a message a stream is of no more use.
 inline void send(int socket, const Handle& handle, const TransferOptions& options = {}) {
   const detail::Context context("send", handle.name());
   detail::os::Socket to(socket, options.timeout, context);
-  if (!handle.name().empty()) return to.send(detail::message_of(handle.to_string(), context), -1);
+  if (handle.is_named()) return to.send(detail::message_of(handle.to_string(), context), -1);
   const detail::os::Object object = detail::object_to_send(handle, context);
-  to.send(detail::message_of(handle.as_inherited(0).to_string(), context), object.descriptor());
+  to.send(detail::message_of(handle.at(MessagePlace{}).to_string(), context), object.descriptor());
 }
 
 /// What a message brought, before anything is mapped: for a receiver that does not know the elements and dimensions in
@@ -168,7 +111,10 @@ class ReceivedHandle {
     if (!descriptor_) return ndshm::attach<T, N, L>(handle_, options);
     // Always by what came: the text alone could name any array, and a sender has no more rights than it gave away.
     return detail::attach_by<T, N, L>(handle_, detail::Context("attach"), [&](detail::Context context) {
-      return detail::Segment::attach(std::nullopt, descriptor_.get(), detail::access_for<T>, context);
+      const DescriptorPlace place{descriptor_.get()};
+      auto segment = detail::attach_segment(detail::open_place(place, detail::access_for<T>, context), context);
+      detail::require_meant(*segment, handle_, context);
+      return segment;
     });
   }
 
@@ -177,8 +123,7 @@ class ReceivedHandle {
 
   explicit ReceivedHandle(Handle handle) : handle_(std::move(handle)) {}
   ReceivedHandle(const Handle& handle, detail::os::Descriptor descriptor)
-      : handle_({{}, detail::os::process_id(), descriptor.get()}, handle.uuid(), handle.dtype(), handle.shape(),
-                handle.strides(), handle.offset(), handle.is_read_only()),
+      : handle_(handle.at(ProcessPlace{detail::os::process_id(), descriptor.get()})),
         descriptor_(std::move(descriptor)) {}
 
   Handle handle_;
@@ -197,7 +142,7 @@ inline ReceivedHandle receive_handle(int socket, const TransferOptions& options 
   detail::os::Socket from(socket, options.timeout, context);
   const Handle handle = Handle::parse(detail::receive_text(from, context));
   detail::require_descriptors(handle, from, context);
-  if (!handle.name().empty()) return ReceivedHandle(handle);
+  if (handle.is_named()) return ReceivedHandle(handle);
   return {handle, from.take_descriptor()};
 }
 

@@ -22,6 +22,7 @@
 #include <ndshm/platform/types.hpp>
 #include <ndshm/platform/unix/errors.hpp>
 #include <ndshm/platform/unix/memory.hpp>
+#include <ndshm/platform/unix/names.hpp>
 #include <optional>
 #include <string>
 #include <string_view>

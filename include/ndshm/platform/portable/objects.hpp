@@ -34,6 +34,7 @@
 #include <ndshm/platform/types.hpp>
 #include <ndshm/platform/unix/errors.hpp>
 #include <ndshm/platform/unix/memory.hpp>
+#include <ndshm/platform/unix/names.hpp>
 #include <optional>
 #include <string>
 #include <string_view>

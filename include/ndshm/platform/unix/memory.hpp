@@ -12,6 +12,7 @@
 #include <ndshm/core/context.hpp>
 #include <ndshm/core/text.hpp>
 #include <ndshm/platform/boost_mapping.hpp>
+#include <ndshm/platform/types.hpp>
 #include <ndshm/platform/unix/errors.hpp>
 #include <system_error>
 

@@ -17,6 +17,7 @@
 #include <ndshm/platform/unix/errors.hpp>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSL-1.0
+// inherited.hpp: a program that ndshm::spawn() started finds here what it was given. Includes format/ and platform/, no
+// xtensor.
+//
+//   auto array = ndshm::attach<double, 2>(ndshm::inherited(0));
+//
+// The handles travel in the variables NDSHM_HANDLE_0, _1, … and NDSHM_HANDLE_COUNT, those of anonymous arrays with a
+// descriptor, whose place among the inherited ones stands in the text. All variables that start with NDSHM_ are the
+// library's own, meant for one child alone: spawn() does not pass on those that this process was given.
+#pragma once
+
+#include <charconv>
+#include <cstddef>
+#include <cstdlib>
+#include <ndshm/core/error.hpp>
+#include <ndshm/format/handle.hpp>
+#include <ndshm/format/place.hpp>
+#include <ndshm/platform/platform.hpp>
+#include <ndshm/process/run.hpp>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail {
+
+inline constexpr const char* handle_variable = "NDSHM_HANDLE_";
+inline constexpr const char* count_variable = "NDSHM_HANDLE_COUNT";
+
+/// The texts of the handles that this process was given; none when it was not spawned.
+inline const std::vector<std::string>& inherited_texts() {
+  static const std::vector<std::string>& texts = *new std::vector<std::string>([] {  // never destroyed
+    std::vector<std::string> found;
+    const char* const value = std::getenv(count_variable);
+    if (!os::inherited_descriptors() || value == nullptr) return found;
+    const std::string_view digits = value;
+    std::size_t count = 0;
+    std::from_chars(digits.data(), digits.data() + digits.size(), count);
+    while (found.size() < count) {
+      const char* const text = std::getenv((handle_variable + std::to_string(found.size())).c_str());
+      if (text == nullptr) break;
+      found.emplace_back(text);
+    }
+    return found;
+  }());
+  return texts;
+}
+
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+
+namespace ndshm::inline NDSHM_ABI_NAMESPACE {
+
+/// How many handles this process was given by the spawn() that started it; 0 when none did.
+inline std::size_t inherited_count() { return detail::inherited_texts().size(); }
+
+/// The handle number `index` of those given to spawn(). It can be attached any number of times: its descriptor stays
+/// open, and with it the memory of an anonymous array, until this process ends. Programs that this one starts do not
+/// get it, unless it is handed over again. Throws errc::not_found when there are not that many.
+inline Handle inherited(std::size_t index) {
+  const std::vector<std::string>& texts = detail::inherited_texts();
+  const auto given = detail::os::inherited_descriptors();
+  if (index >= texts.size()) {
+    throw Error(errc::not_found,
+                "inherited: there is no handle " + std::to_string(index) + ", " +
+                    (given ? "this process was given " + std::to_string(texts.size())
+                           : "this process was not started by ndshm::spawn"),
+                "give it to ndshm::spawn(program, arguments, {handle, ...})");
+  }
+  Handle handle = Handle::parse(texts[index]);
+  if (handle.is_named()) return handle;
+  const auto* const place = std::get_if<InheritedPlace>(&handle.place());
+  if (place != nullptr && place->index < given.value_or(0)) {
+    return handle.at(DescriptorPlace{detail::os::inherited_descriptor(place->index)});
+  }
+  throw Error(errc::invalid_handle, "inherited: handle " + std::to_string(index) +
+                                        (place != nullptr ? " means descriptor " + std::to_string(place->index) +
+                                                                " of those that this process was given"
+                                                          : " means no descriptor that this process was given"));
+}
+
+/// For main(): `return ndshm::run_main([&] { … });`. Runs a function that returns void or an int, the exit code. An
+/// exception that leaves it reaches the Process of the spawn() that started this program as text, or is printed when
+/// there is none; the exit code is Process::exception_exit_code then.
+template <class Function>
+int run_main(Function&& function) {
+  inherited_count();  // what was handed over closes on exec from here on
+  return detail::run_and_report(function);
+}
+
+}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
