@@ -127,7 +127,8 @@ TEST_CASE("two directories do not see one another") {
           return array.size() == 2 ? 0 : 3;
         }) == 0);
   CHECK(exit_code_in(one.path(), [&] {
-          return ndshm::attach<int, 1>(name).size() == 1 && ndshm::remove(name) == ndshm::Removal::removed ? 0 : 1;
+          const bool right = ndshm::attach<int, 1>(name).size() == 1;  // and let go of
+          return right && ndshm::remove(name) == ndshm::Removal::removed ? 0 : 1;
         }) == 0);
   CHECK(one.is_empty());
   CHECK(other.is_empty());
