@@ -214,7 +214,7 @@ def includes(headers):
                 continue
             if name not in owners or header.name in owners[name] or not is_telling(name) or prior in (".", "->"):
                 continue
-            if prior == "::" and qualified not in ("ndshm", "detail", "os", "npy", "linux_only", "posix_only", "unix_only"):
+            if prior == "::" and qualified not in ("ndshm", "detail", "os", "npy", "linux_only", "portable_only", "unix_only"):
                 continue
             if prior != "::" and (name in own_names or name.islower() and after not in ("(", "<")):
                 continue  # a member, a parameter, an enumerator

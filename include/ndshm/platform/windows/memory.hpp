@@ -10,6 +10,7 @@
 #include <ndshm/core/context.hpp>
 #include <ndshm/core/text.hpp>
 #include <ndshm/platform/boost_mapping.hpp>
+#include <ndshm/platform/types.hpp>
 #include <system_error>
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {

@@ -36,6 +36,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
