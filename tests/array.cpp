@@ -411,9 +411,9 @@ TEST_CASE("handles of foreign views and of other segments are refused") {
   const std::string name = unique_name();
   const auto a = ndshm::create<int>(name, {4});
   const auto b = ndshm::create<int>({4});
-  CHECK_ERROR(a.handle(xt::view(b, xt::range(0, 2))), errc::invalid_argument, "not one of this array");
+  CHECK_ERROR(a.handle(xt::view(b, xt::range(0, 2))), errc::invalid_argument, "not a view of this array");
   const xt::xtensor<int, 1> heap{1, 2};
-  CHECK_ERROR(a.handle(heap), errc::invalid_argument, "not one of this array");
+  CHECK_ERROR(a.handle(heap), errc::invalid_argument, "not a view of this array");
   const ndshm::Handle good = a.handle();
   const auto changed = [&](const std::string& from, const std::string& to) {
     std::string text = good.to_string();

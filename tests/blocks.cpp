@@ -20,7 +20,7 @@ TEST_CASE("blocks cover the indices in order, the last one may be shorter") {
   CHECK(ndshm::blocks(3, SIZE_MAX)[0] == Range{0, 3});
   CHECK(ndshm::blocks(SIZE_MAX, 1).size() == SIZE_MAX);
   CHECK(ndshm::blocks(SIZE_MAX, SIZE_MAX - 1)[1] == Range{SIZE_MAX - 1, SIZE_MAX});
-  CHECK_ERROR(static_cast<void>(ndshm::blocks(10, 0)), errc::invalid_argument, "block of 0");
+  CHECK_ERROR(static_cast<void>(ndshm::blocks(10, 0)), errc::invalid_argument, "at least 1 index");
 }
 
 TEST_CASE("tiles cover a box of any number of dimensions exactly once") {

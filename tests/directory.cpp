@@ -164,7 +164,7 @@ TEST_CASE("a directory that is missing is an error that says what to do") {
   const std::string missing = parent + std::string("/") + unique_name("missing");
   const std::string name = unique_name();
   CHECK(exit_code_in(missing, [&] {
-          const std::string says = missing + ": No such file or directory [ndshm.not_found]; make it";
+          const std::string says = missing + ": No such file or directory [ndshm.not_found]; create it";
           if (!throws(errc::not_found, says, [&] { ndshm::create<int>(name, {4}); })) return 1;
           if (!throws(errc::not_found, says, [&] { ndshm::attach<int, 1>(name); })) return 2;
           if (!throws(errc::not_found, says, [&] { ndshm::list(); })) return 3;
@@ -182,7 +182,7 @@ TEST_CASE("a relative path, and one that is too long, are errors") {
   const std::string name = unique_name();
   CHECK(exit_code_in("segments", [&] {
           const std::string says =
-              "segments, is a relative path [ndshm.invalid_argument]; let NDSHM_DIR name an absolute";
+              "segments, is a relative path [ndshm.invalid_argument]; set NDSHM_DIR to an absolute";
           if (!throws(errc::invalid_argument, says, [&] { ndshm::create<int>(name, {4}); })) return 1;
           return throws(errc::invalid_argument, says, [&] { ndshm::attach<int, 1>(name); }) ? 0 : 2;
         }) == 0);

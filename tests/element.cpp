@@ -110,7 +110,7 @@ TEST_CASE("structs have fields with their offsets, and gaps as padding") {
 
 TEST_CASE("a description that NumPy could not read is refused") {
   CHECK_ERROR(descr<geometry::Overlapping>(), ndshm::errc::invalid_argument, "overlaps another one");
-  CHECK_ERROR(descr<geometry::Repeated>(), ndshm::errc::invalid_argument, "stands twice");
+  CHECK_ERROR(descr<geometry::Repeated>(), ndshm::errc::invalid_argument, "appears twice");
 }
 
 TEST_CASE("the parser gives back text and size of every type") {

@@ -141,10 +141,10 @@ TEST_CASE("after freeze() nobody can map an array for writing, and who has it ma
       "the array is frozen: nobody can map it for writing any more [ndshm.read_only]; attach<const T, N>";
   CHECK(stranger.attach(before, true) == "attach: " + frozen);
   CHECK(stranger.attach(after, true) ==
-        "attach: the handle grants reading only [ndshm.read_only]; attach<const std::int32_t, 1>");
+        "attach: the handle grants read access only [ndshm.read_only]; attach<const std::int32_t, 1>");
   CHECK_ERROR((ndshm::attach<int, 1>(before)), errc::read_only, frozen);
   CHECK_ERROR((ndshm::attach<int, 1>(before.as_inherited(before.descriptor()))), errc::read_only, frozen);
-  CHECK_ERROR((ndshm::attach<int, 1>(after)), errc::read_only, "the handle grants reading only");
+  CHECK_ERROR((ndshm::attach<int, 1>(after)), errc::read_only, "the handle grants read access only");
   // And in a process that has let go of what it inherited.
   CHECK(exit_code_of([&] {
           const int kept = ::dup(before.descriptor());

@@ -234,13 +234,13 @@ TEST_CASE("each broken rule of a handle's text is refused by name") {
       {"a NUL in the name", text_of("name=a%00b"), "has a NUL"},
       {"a handle as name", text_of("name=ndshm1%3Aa"), "this is the text of a handle"},
       {"a name of 250 bytes", text_of("name=" + std::string(250, 'a')), "has 250 bytes"},
-      {"a raw space", text_of("name=two words"), "written in another way"},
-      {"a raw slash", text_of("name=a/b"), "written in another way"},
-      {"a plus for a space", text_of("name=two+words"), "written in another way"},
-      {"raw UTF-8", text_of("name=\xc3\xbc"), "written in another way"},
-      {"a raw NUL", text_of("name=a\0b"s), "written in another way"},
-      {"digits in lower case", text_of("name=a%2cb"), "written in another way"},
-      {"a letter encoded without need", text_of("name=%61"), "written in another way"},
+      {"a raw space", text_of("name=two words"), "not written in its canonical form"},
+      {"a raw slash", text_of("name=a/b"), "not written in its canonical form"},
+      {"a plus for a space", text_of("name=two+words"), "not written in its canonical form"},
+      {"raw UTF-8", text_of("name=\xc3\xbc"), "not written in its canonical form"},
+      {"a raw NUL", text_of("name=a\0b"s), "not written in its canonical form"},
+      {"digits in lower case", text_of("name=a%2cb"), "not written in its canonical form"},
+      {"a letter encoded without need", text_of("name=%61"), "not written in its canonical form"},
       {"a % at the end", text_of("name=a%"), "not followed by two digits"},
       {"a % and one digit", text_of("name=a%4"), "not followed by two digits"},
       {"a % and letters", text_of("name=%zz"), "not followed by two digits"},
@@ -283,7 +283,7 @@ TEST_CASE("each broken rule of a handle's text is refused by name") {
       {"a type in quotes", with_type("%27%3Cf8%27"), "its type: "},
       {"a type of objects", with_type("%7CO8"), "holds Python objects"},
       {"a type that NumPy does not know", with_type("bfloat16"), "its type: "},
-      {"a type as it is", with_type("<f8"), "written in another way"},
+      {"a type as it is", with_type("<f8"), "not written in its canonical form"},
       {"a space before the type", with_type("%20%3Cf8"), "not in canonical form"},
       {"a struct without spaces", with_type("%5B%28%27x%27%2C%27%3Cf4%27%29%5D"), "not in canonical form"},
       {"a struct without an end", with_type("%5B%28%27x%27%2C%20%27%3Cf4%27%29"), "expected ']'"},
@@ -315,9 +315,9 @@ TEST_CASE("each broken rule of a handle's text is refused by name") {
       {"minus zero as stride", with_geometry("3", "-0"), "is not a number in range"},
       {"a stride of 2^63", with_geometry("1", "9223372036854775808"), "is not a number in range"},
       {"a stride below -2^63", with_geometry("1", "-9223372036854775809"), "is not a number in range"},
-      {"half an element as stride", with_geometry("3", "4", "0"), "no multiple of its 8-byte elements"},
-      {"a stride of one byte backwards", with_geometry("1", "-1"), "no multiple of its 8-byte elements"},
-      {"half an element as offset", with_geometry("3", "8", "4"), "no multiple of its 8-byte elements"},
+      {"half an element as stride", with_geometry("3", "4", "0"), "not a multiple of its 8-byte elements"},
+      {"a stride of one byte backwards", with_geometry("1", "-1"), "not a multiple of its 8-byte elements"},
+      {"half an element as offset", with_geometry("3", "8", "4"), "not a multiple of its 8-byte elements"},
       {"before the first element", with_geometry("3", "-8", "8"), "leave the array"},
       {"before the first element by far", with_geometry("2", "-9223372036854775808"), "leave the array"},
       {"behind the last address", with_geometry("3", "8", "9223372036854775800"), "leave the array"},
@@ -357,7 +357,7 @@ TEST_CASE("a handle that is put together is checked like one that is read") {
   CHECK_ERROR((Handle{named("a"), uuid, "[('x', '<f4', (0,))]", {3}, {0}, 0, false}), errc::invalid_handle,
               "has no bytes");
   CHECK_ERROR((Handle{named("a"), uuid, "<f8", {3}, {}, 0, false}), errc::invalid_handle, "1 dimensions and 0 strides");
-  CHECK_ERROR((Handle{named("a"), uuid, "<f8", {3}, {4}, 0, false}), errc::invalid_handle, "no multiple");
+  CHECK_ERROR((Handle{named("a"), uuid, "<f8", {3}, {4}, 0, false}), errc::invalid_handle, "not a multiple");
   CHECK_ERROR((Handle{named("a"), uuid, "<f8", {2}, {-8}, 0, false}), errc::invalid_handle, "leave the array");
 }
 

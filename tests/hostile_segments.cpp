@@ -298,7 +298,7 @@ std::vector<Malformed> malformed_segments() {
       {"no descr", foreign, "'descr' is missing", with_text("{'fortran_order': False, 'shape': (4,), }")},
       {"no order", foreign, "'fortran_order' is missing", with_text("{'descr': '<f8', 'shape': (4,), }")},
       {"no shape", foreign, "'shape' is missing", with_text("{'descr': '<f8', 'fortran_order': False, }")},
-      {"two shapes", foreign, "stands twice",
+      {"two shapes", foreign, "appears twice",
        with_text("{'descr': '<f8', 'fortran_order': False, 'shape': (4,), 'shape': (9,), }")},
       {"an order of 0", foreign, "neither True nor False",
        with_text("{'descr': '<f8', 'fortran_order': 0, 'shape': (4,), }")},
@@ -332,7 +332,7 @@ std::vector<Malformed> malformed_segments() {
        with_descr("[('x', '|V4611686018427387904'), ('y', '|V4611686018427387904')]")},
 
       // Too short for what the header says.
-      {"a header alone", errc::damaged, "asks for 69632 bytes, it has 128", header},
+      {"a header alone", errc::damaged, "asks for 69632 bytes, but it has 128", header},
       {"an element cut off", errc::damaged, "it has 159", good().substr(0, 159)},
       {"header and elements, as NumPy saves them", errc::damaged, "it has 160", good().substr(0, 160)},
       {"cut off before the control page", errc::damaged, "it has 65536", good().substr(0, control_offset)},
@@ -588,8 +588,8 @@ TEST_CASE("what is no regular file is not a segment, and stays as it is") {
 TEST_CASE("what is behind a descriptor but no segment is refused") {
   const auto check = [](int fd) {
     const auto refuse = [](const Handle& handle) {
-      CHECK_ERROR((attach<const double, 1>(handle)), errc::not_a_segment, "(it is no memory object)");
-      CHECK_ERROR((attach<double, 1>(handle)), errc::not_a_segment, "(it is no memory object)");
+      CHECK_ERROR((attach<const double, 1>(handle)), errc::not_a_segment, "(it is not a memory object)");
+      CHECK_ERROR((attach<double, 1>(handle)), errc::not_a_segment, "(it is not a memory object)");
     };
     refuse(Handle(DescriptorPlace{fd}, some_uuid(), "<f8", {4}, {8}, 0, false));
     const Handle of_process(ProcessPlace{detail::os::process_id(), fd}, some_uuid(), "<f8", {4}, {8}, 0, false);
@@ -661,7 +661,7 @@ TEST_CASE("a copy of a segment's bytes is not taken for the segment") {
       attach<double, 1>(Handle(DescriptorPlace{original.get()}, some_uuid(), "<f8", {4}, {8}, 0, false));
   CHECK_ERROR(detail::attach_segment(detail::os::open_descriptor(copy.get(), detail::Access::read_write, {}),
                                      detail::Context("attach")),
-              errc::damaged, "it is a copy");
+              errc::damaged, "this one is a copy");
   CHECK(detail::attach_segment(detail::os::open_descriptor(original.get(), detail::Access::read_write, {}),
                                detail::Context("attach"))
             ->data() == reinterpret_cast<const std::byte*>(attached.data()));

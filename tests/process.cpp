@@ -36,7 +36,7 @@ TEST_CASE("a child's exit code, signal or exception reach the parent") {
   CHECK(thrown.exception() == "std::runtime_error: out of cheese");
   CHECK(thrown.exit_code() == ndshm::Process::exception_exit_code);
   CHECK_FALSE(thrown.success());
-  CHECK(ndshm::fork([] { throw 5; }).wait().exception() == "an exception that is no std::exception");
+  CHECK(ndshm::fork([] { throw 5; }).wait().exception() == "an exception that is not a std::exception");
   const ndshm::ExitStatus longer = ndshm::fork([] { throw std::runtime_error(std::string(1'000'000, 'x')); }).wait();
   CHECK(longer.exception().size() == 4096);
 }
@@ -131,7 +131,7 @@ TEST_CASE("a grandchild that keeps the pipe does not hold up the parent") {
 TEST_CASE("a child that somebody else reaped is an error, not a hang") {
   ndshm::Process child = ndshm::fork([] {});
   REQUIRE(::waitpid(static_cast<pid_t>(child.pid()), nullptr, 0) > 0);
-  CHECK_ERROR(child.wait(), errc::system_error, "somebody else waits");
+  CHECK_ERROR(child.wait(), errc::system_error, "other code waits");
 }
 
 TEST_CASE("a forked child does not end its parent's other children") {

@@ -130,7 +130,7 @@ TEST_CASE("a spawned program's exit code, signal or exception reach the parent")
   const ndshm::ExitStatus thrown = start({"throw", "out of cheese"}).wait();
   CHECK(thrown.exception() == "std::runtime_error: out of cheese");
   CHECK(thrown.exit_code() == ndshm::Process::exception_exit_code);
-  CHECK(run({"throw_int"}) == "exception an exception that is no std::exception");
+  CHECK(run({"throw_int"}) == "exception an exception that is not a std::exception");
   CHECK(start({"throw", std::string(100'000, 'x')}).wait().exception().size() == 4096);
 }
 
@@ -138,7 +138,7 @@ TEST_CASE("an inherited handle that is not there is an error that says so") {
   const auto array = ndshm::create<int>({1});
   const std::string text = run({"missing"}, {array.handle(), array.handle()});
   INFO(text);
-  CHECK(text.find("inherited: there is no handle 7, this process was given 2 [ndshm.not_found]; give it to") !=
+  CHECK(text.find("inherited: there is no handle 7, this process was given 2 [ndshm.not_found]; pass it to") !=
         std::string::npos);
   CHECK(ndshm::inherited_count() == 0);
   CHECK_ERROR(ndshm::inherited(0), errc::not_found, "this process was not started by ndshm::spawn");
@@ -248,7 +248,7 @@ TEST_CASE("a handle that means a descriptor which was not handed over is an erro
           .wait()
           .to_string();
   INFO(text);
-  CHECK(text.find("handle 0 means descriptor 1 of those that this process was given [ndshm.invalid_handle]") !=
+  CHECK(text.find("handle 0 refers to descriptor 1 of those that this process was given [ndshm.invalid_handle]") !=
         std::string::npos);
 }
 
@@ -515,6 +515,6 @@ TEST_CASE("children that others made are left to them") {
 TEST_CASE("a spawned program that somebody else reaped is an error, not a hang") {
   ndshm::Process child = start({"exit", "0"});
   REQUIRE(::waitpid(static_cast<pid_t>(child.pid()), nullptr, 0) > 0);
-  CHECK_ERROR(child.wait_for(ever), errc::system_error, "somebody else waits");
+  CHECK_ERROR(child.wait_for(ever), errc::system_error, "other code waits");
 }
 #endif

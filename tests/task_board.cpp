@@ -175,9 +175,9 @@ TEST_CASE("a board of other types or of another size is refused") {
   CHECK_ERROR(TaskBoard::open(memory.data(), memory.size(), {8, 4, 1}), errc::type_mismatch, "this worker 8 and 4");
   CHECK_ERROR(TaskBoard::open(memory.data(), memory.size(), {8, 8, 2}), errc::type_mismatch, "other types");
   CHECK_ERROR(TaskBoard::open(memory.data(), memory.size() - 64, types), errc::damaged, "larger than its memory");
-  CHECK_ERROR(TaskBoard::open(memory.data(), 8, types), errc::damaged, "not its task board");
+  CHECK_ERROR(TaskBoard::open(memory.data(), 8, types), errc::damaged, "not a task board");
   Memory zeros(1, 1);
-  CHECK_ERROR(TaskBoard::open(zeros.data(), zeros.size(), types), errc::damaged, "not its task board");
+  CHECK_ERROR(TaskBoard::open(zeros.data(), zeros.size(), types), errc::damaged, "not a task board");
 }
 
 TEST_CASE("threads that die with tasks in their hands lose no task and do none twice") {

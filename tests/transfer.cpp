@@ -457,14 +457,14 @@ TEST_CASE("what is no connected Unix domain socket is refused") {
     CHECK_ERROR(ndshm::send(fd, array.handle(), {.timeout = 1s}), errc::invalid_argument, message);
     CHECK_ERROR(receive_handle(fd, {.timeout = 1s}), errc::invalid_argument, message);
   };
-  check(-1, "descriptor -1 is no Unix domain socket");
+  check(-1, "descriptor -1 is not a Unix domain socket");
   std::array<int, 2> ends{};
   REQUIRE(::pipe(ends.data()) == 0);
   const Fd reading(ends[0]);
   const Fd writing(ends[1]);
-  check(reading.get(), "is no Unix domain socket");
+  check(reading.get(), "is not a Unix domain socket");
   const Fd internet(::socket(AF_INET, SOCK_STREAM, 0));
-  if (internet) check(internet.get(), "is no Unix domain socket");
+  if (internet) check(internet.get(), "is not a Unix domain socket");
   const Fd unconnected(::socket(AF_UNIX, SOCK_STREAM, 0));
   check(unconnected.get(), "is not connected");
   const Fd packets(::socket(AF_UNIX, SOCK_SEQPACKET, 0));
@@ -525,10 +525,10 @@ TEST_CASE("each malformed message is refused for what it is, and leaves no descr
   std::string other_magic = good;
   other_magic[6] = '2';
   const std::vector<Bad> table{
-      {"another version", other_magic, 1, invalid, "no message of ndshm::send: it starts with \"ndshm>2"},
-      {"a text alone", anonymous, 1, invalid, "no message of ndshm::send"},
-      {"zeros", std::string(100, '\0'), 1, invalid, "no message of ndshm::send"},
-      {"one byte that is not the first", "x", 1, invalid, "no message of ndshm::send"},
+      {"another version", other_magic, 1, invalid, "not a message of ndshm::send: it starts with \"ndshm>2"},
+      {"a text alone", anonymous, 1, invalid, "not a message of ndshm::send"},
+      {"zeros", std::string(100, '\0'), 1, invalid, "not a message of ndshm::send"},
+      {"one byte that is not the first", "x", 1, invalid, "not a message of ndshm::send"},
       {"one byte", "n", 1, invalid, "the message ends after 1 bytes"},
       {"the magic alone", good.substr(0, 8), 1, invalid, "the message ends after 8 bytes"},
       {"half a length", good.substr(0, 11), 1, invalid, "the message ends after 11 bytes"},
@@ -549,8 +549,9 @@ TEST_CASE("each malformed message is refused for what it is, and leaves no descr
        "1 descriptors, its handle takes 0"},
       {"a name with three", message(named.handle().to_string()), 3, invalid, "3 descriptors, its handle takes 0"},
       {"another descriptor's number", message(array.handle().at(ndshm::MessagePlace{1}).to_string()), 1, invalid,
-       "does not call the descriptor"},
-      {"a descriptor of a process", message(array.handle().to_string()), 1, invalid, "does not call the descriptor"},
+       "does not refer to the descriptor"},
+      {"a descriptor of a process", message(array.handle().to_string()), 1, invalid,
+       "does not refer to the descriptor"},
       {"a process and no descriptor", message(array.handle().to_string()), 0, invalid, "came with 0 descriptors"},
   };
   const std::size_t before = count_descriptors();
@@ -696,13 +697,13 @@ TEST_CASE("memory that is not what the message says is refused, and leaves no de
   refuse(handle, copy_of_memory(fd, 4096, sealed).get(), errc::damaged, "its header asks for");
   refuse(handle, copy_of_memory(fd, 100, sealed).get(), errc::not_a_segment, "is not a segment of ndshm");
   refuse(handle, copy_of_memory(fd, 0, sealed).get(), errc::not_a_segment, "is not a segment of ndshm");
-  refuse(handle, Fd(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC)).get(), errc::not_a_segment, "no memory object");
-  refuse(handle, Fd(::open("/", O_RDONLY | O_CLOEXEC)).get(), errc::not_a_segment, "no memory object");
-  refuse(handle, Fd(::open("/dev/zero", O_RDWR | O_CLOEXEC)).get(), errc::not_a_segment, "no memory object");
-  refuse(handle, data.left.get(), errc::not_a_segment, "no memory object");
+  refuse(handle, Fd(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC)).get(), errc::not_a_segment, "not a memory object");
+  refuse(handle, Fd(::open("/", O_RDONLY | O_CLOEXEC)).get(), errc::not_a_segment, "not a memory object");
+  refuse(handle, Fd(::open("/dev/zero", O_RDWR | O_CLOEXEC)).get(), errc::not_a_segment, "not a memory object");
+  refuse(handle, data.left.get(), errc::not_a_segment, "not a memory object");
   {
     const auto reading = ndshm::attach<const int, 1>(handle);
-    refuse(handle, copy_of_memory(fd, bytes, sealed).get(), errc::damaged, "it is a copy");
+    refuse(handle, copy_of_memory(fd, bytes, sealed).get(), errc::damaged, "this one is a copy");
   }
   CHECK(count_descriptors() == before);
 }

@@ -328,7 +328,7 @@ TEST_CASE("a task that throws is reported with type and text, and its worker sta
   CHECK(report.failures[0].index == 1);
   CHECK(report.failures[0].reason == FailureReason::threw);
   CHECK(report.failures[0].text == "std::out_of_range: too far");
-  CHECK(report.failures[1].text == "an exception that is no std::exception");
+  CHECK(report.failures[1].text == "an exception that is not a std::exception");
   CHECK(report.failures[2].text.size() == 1023);
   CHECK(report.replaced == 0);
   CHECK(report.failures[0].pid == static_cast<std::uint64_t>(*report.results[0]));

@@ -148,7 +148,7 @@ TEST_CASE("a program that is no worker, or one for other types, is an error in w
 #endif
   CHECK_ERROR((WorkerPool<int, int>(1, {"/nowhere/to/be/found"})), errc::not_found, "/nowhere/to/be/found");
   CHECK_ERROR((WorkerPool<int, int>(1, program("echo"), {.initialise = [](const ndshm::Worker&) {}})),
-              errc::invalid_argument, "cannot be given functions");
+              errc::invalid_argument, "cannot call functions");
   CHECK(ndshm::spawn(child_program(), {"echo"}).wait().exception().find("not started by a WorkerPool") !=
         std::string::npos);
 }

@@ -1,4 +1,4 @@
-// expect: ndshm: the elements of this range are no jobs of this pool
+// expect: ndshm: the elements of this range are not jobs of this pool
 // SPDX-License-Identifier: BSL-1.0
 #include <ndshm/pool/worker_pool.hpp>
 #include <string>

@@ -226,7 +226,7 @@ TEST_CASE("what Windows has not is an error that says what to do") {
   const std::string name = unique_name();
   CHECK_ERROR((ndshm::create<int>(name, {3}, {.lifetime = ndshm::Lifetime::persistent})), errc::unsupported,
               "write the array to a file");
-  CHECK_ERROR((ndshm::create<int>(name, {3}, {.mode = 0644})), errc::unsupported, "leave the mode away");
+  CHECK_ERROR((ndshm::create<int>(name, {3}, {.mode = 0644})), errc::unsupported, "omit the mode");
   const auto array = ndshm::create<int>(name, {3});
   CHECK_ERROR(array.path(), errc::unsupported, "as files");
   CHECK_ERROR(ndshm::list(), errc::unsupported, "ndshm::exists(name)");

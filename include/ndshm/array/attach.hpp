@@ -33,7 +33,8 @@ template <class T, std::size_t N, layout L, class Find>
 SharedArray<T, N, L> attach_by(const Handle& handle, Context context, Find find) {
   require_geometry<T, N, L>(handle.dtype(), handle.itemsize(), handle.shape(), handle.strides(), context);
   if (handle.is_read_only() && !std::is_const_v<T>) {
-    throw Error(errc::read_only, context + "the handle grants reading only", attach_call(handle.dtype(), N, L, true));
+    throw Error(errc::read_only, context + "the handle grants read access only",
+                attach_call(handle.dtype(), N, L, true));
   }
   const std::shared_ptr<Segment> segment = find(context);
   return ArrayAccess::make<T, N, L>(segment, segment->data(), handle.shape(), handle.strides(), handle.offset(), false);
@@ -59,7 +60,7 @@ SharedArray<T, N, L> attach(std::string_view name, const AttachOptions& options 
 /// attach<T, N>(handle): the strided buffer that another process gave a handle of: a whole array, or a view of one with
 /// L = layout::dynamic, or with another L where it happens to be contiguous.
 /// Throws as above, and errc::stale_handle when another segment has taken the place of the one meant, errc::read_only
-/// when the handle grants reading only and T is not const.
+/// when the handle grants read access only and T is not const.
 template <class T, std::size_t N, layout L = layout::row_major>
 SharedArray<T, N, L> attach(const Handle& handle, const AttachOptions& options = {}) {
   return detail::attach_by<T, N, L>(handle, detail::Context("attach", handle.name()), [&](detail::Context context) {

@@ -86,7 +86,7 @@ SharedArray<T, N, L> create_or_attach(std::string_view name, const S& lengths, c
         throw Error(
             errc::shape_mismatch,
             context + ("it has the shape " + format_tuple(array.shape()) + ", not " + format_tuple(header.shape)),
-            "attach<T, N>(name) takes it as it is; another name makes another array");
+            "attach<T, N>(name) attaches it as it is; choose another name for another array");
       }
       try {
         const auto leave_zeros = [](std::byte*, const SegmentLayout&) {};

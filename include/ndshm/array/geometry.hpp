@@ -80,7 +80,7 @@ void require_geometry(std::string_view type, std::size_t itemsize, ShapeView sha
                                     ", not " + std::to_string(N));
   }
   if (!lies_in(L)) {
-    refuse(errc::layout_mismatch, "its elements do not lie in " + std::string(layout_word(L)) + " order");
+    refuse(errc::layout_mismatch, "its elements are not in " + std::string(layout_word(L)) + " order");
   }
 }
 

@@ -67,7 +67,7 @@ Shape shape_of(const S& lengths, Context context) {
       throw Error(
           errc::rank_mismatch,
           context + ("the shape has " + std::to_string(std::size(lengths)) + " dimensions, not " + std::to_string(N)),
-          "give as many lengths as the array has dimensions");
+          "give one length for each dimension");
     }
     shape.reserve(N);
     for (const auto& length : lengths) {

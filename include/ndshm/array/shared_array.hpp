@@ -268,7 +268,8 @@ class SharedArray : private detail::ElementCheck<std::remove_const_t<T>>,  // it
         detail::Context("assign", storage_.segment() != nullptr ? storage_.segment()->name() : std::string_view()) +
             "the expression has the shape " + detail::format_tuple(other) + ", the array " +
             detail::format_tuple(this->shape()),
-        "an array in shared memory keeps its shape; xt::view(a, ...) = takes a part, xt::broadcast repeats");
+        "a shared array keeps its shape; assign to a part with xt::view(a, ...) = expression, or repeat with "
+        "xt::broadcast");
   }
 
   template <class View>
@@ -282,7 +283,7 @@ template <class T, std::size_t N, layout L>
 template <class View>
 Handle SharedArray<T, N, L>::handle_of(const View& view, std::string_view operation) const {
   static_assert(std::is_same_v<std::remove_const_t<typename View::value_type>, value_type>,
-                "ndshm: the view has other elements than the array");
+                "ndshm: the elements of the view have another type than those of the array");
   const detail::Segment& from = segment(operation);
   const Shape shape(view.shape().begin(), view.shape().end());
   Strides strides(shape.size());
@@ -292,7 +293,8 @@ Handle SharedArray<T, N, L>::handle_of(const View& view, std::string_view operat
   const auto first = reinterpret_cast<std::uintptr_t>(view.data()) + view.data_offset() * sizeof(T);
   const std::size_t offset = detail::is_empty(shape) ? 0 : first - reinterpret_cast<std::uintptr_t>(from.data());
   if (!detail::fits(shape, strides, sizeof(T), offset, from.data_bytes())) {
-    throw Error(errc::invalid_argument, detail::Context(operation, from.name()) + "the view is not one of this array",
+    throw Error(errc::invalid_argument,
+                detail::Context(operation, from.name()) + "the view is not a view of this array",
                 "call handle() of the array that the view was made from");
   }
   const bool read_only = from.is_read_only() || from.is_frozen();

@@ -43,8 +43,7 @@ inline void check_name(std::string_view name, std::size_t longest, Context conte
   if (name.find('\0') != std::string_view::npos) fail("the name has a NUL in it");
   if (name.starts_with("ndshm1:")) fail("this is the text of a handle", "attach<T, N>(ndshm::Handle::parse(text))");
   if (name.size() > longest) {
-    fail("the name has " + std::to_string(name.size()) + " bytes, at most " + std::to_string(longest) +
-         " are possible");
+    fail("the name has " + std::to_string(name.size()) + " bytes; at most " + std::to_string(longest) + " are allowed");
   }
 }
 

@@ -74,9 +74,9 @@ inline void check_control(const ControlPage& page, Context context) {
     throw Error(errc::incompatible, context + what, "rebuild both programs with the same version of ndshm");
   };
   if (page.magic != control_magic) throw Error(errc::damaged, context + "its control page has no magic");
-  if (page.byte_order != control_byte_order) incompatible("it was made on a machine of another byte order");
+  if (page.byte_order != control_byte_order) incompatible("it was created on a machine with another byte order");
   if (page.format != control_format) {
-    incompatible("its format is version " + std::to_string(page.format) + ", this program knows version " +
+    incompatible("its format is version " + std::to_string(page.format) + "; this program knows version " +
                  std::to_string(control_format));
   }
   if (page.abi != control_abi) {

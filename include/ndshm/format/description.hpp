@@ -28,7 +28,7 @@ struct Description {
 template <class Read>
 Description describe(std::size_t size, Read read, Context context) {
   const auto foreign = [&](const std::string& why) {
-    return Error(errc::not_a_segment, context + "what is there is not a segment of ndshm (" + why + ")");
+    return Error(errc::not_a_segment, context + "it is not a segment of ndshm (" + why + ")");
   };
   constexpr std::size_t usual = 384;  // almost every header, in one read
   std::string bytes(std::min(usual, size), '\0');
@@ -52,7 +52,7 @@ Description describe(std::size_t size, Read read, Context context) {
   if (!layout || layout->total_bytes > size) {
     throw Error(errc::damaged,
                 context + "its header asks for " +
-                    (layout ? std::to_string(layout->total_bytes) + " bytes, it has " + std::to_string(size)
+                    (layout ? std::to_string(layout->total_bytes) + " bytes, but it has " + std::to_string(size)
                             : "a size that does not fit into memory"));
   }
   Description result{std::move(header), *layout, {}};

@@ -155,10 +155,10 @@ inline std::string struct_descr(std::vector<Field> fields, std::size_t size) {
   std::size_t end = 0;
   auto add = [&](const std::string& entry) { text += (text.size() > 1 ? ", " : "") + entry; };
   for (const Field& field : fields) {
-    if (field.offset < end) fail(field, " stands twice or overlaps another one");
+    if (field.offset < end) fail(field, " appears twice or overlaps another one");
     if (std::any_of(field.name.begin(), field.name.end(),
                     [](char c) { return static_cast<unsigned char>(c) > 0x7e; })) {
-      fail(field, " has a name outside ASCII");
+      fail(field, " has a name that is not ASCII");
     }
     if (field.offset > end) add(padding(field.offset - end));
     std::string entry = "('" + field.name + "', " + quote_descr(field.descr);

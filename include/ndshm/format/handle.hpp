@@ -127,7 +127,7 @@ class Handle {
       }
     } else if (const auto* const theirs = std::get_if<ProcessPlace>(&place())) {
       if (theirs->pid == 0 || theirs->pid > std::numeric_limits<std::uint32_t>::max()) {
-        fail("its process is not between 1 and 4294967295");
+        fail("its process id is not between 1 and 4294967295");
       }
       if (theirs->descriptor < 0) fail("its descriptor is negative");
     } else if (const auto* const own = std::get_if<DescriptorPlace>(&place())) {
@@ -144,7 +144,7 @@ class Handle {
     const auto itemsize = static_cast<std::ptrdiff_t>(itemsize_);
     const auto splits_elements = [&](std::ptrdiff_t stride) { return stride % itemsize != 0; };
     if (std::any_of(strides.begin(), strides.end(), splits_elements) || offset % itemsize_ != 0) {
-      fail("a stride or the offset is no multiple of its " + std::to_string(itemsize) + "-byte elements");
+      fail("a stride or the offset is not a multiple of its " + std::to_string(itemsize) + "-byte elements");
     }
     if (!detail::byte_count(shape, itemsize_)) {
       fail("its shape " + detail::format_tuple(shape) + " does not fit into memory");

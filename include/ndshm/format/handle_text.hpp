@@ -165,7 +165,7 @@ class HandleReader {
       i += 2;
     }
     if (HandleWriter::percent_encoded(value) != encoded) {
-      throw_invalid_handle("a character is written in another way than it has to be");
+      throw_invalid_handle("a character is not written in its canonical form");
     }
   }
 

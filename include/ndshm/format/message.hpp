@@ -45,7 +45,7 @@ inline std::string message_of(const std::string& text, Context context) {
 /// Bytes of the text that a message has, or announces.
 inline std::size_t text_bytes(std::string_view bytes, Context context) {
   if (!message_magic.starts_with(bytes.substr(0, message_magic.size()))) {
-    throw Error(errc::invalid_handle, context + "what came is no message of ndshm::send: it starts with " +
+    throw Error(errc::invalid_handle, context + "what was received is not a message of ndshm::send: it starts with " +
                                           in_quotes(bytes.substr(0, message_magic.size())));
   }
   if (bytes.size() < message_prefix_bytes) {

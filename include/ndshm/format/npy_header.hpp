@@ -46,7 +46,7 @@ inline std::size_t header_bytes(std::string_view preamble, Context context = {})
   if (!preamble.starts_with(magic)) fail("the magic is missing");
   const auto byte = [&](std::size_t i) { return std::size_t{static_cast<unsigned char>(preamble[i])}; };
   const std::size_t major = byte(6);
-  if (major < 1 || major > 3 || byte(7) != 0) fail("its version is none of 1.0, 2.0 and 3.0");
+  if (major < 1 || major > 3 || byte(7) != 0) fail("its version is not 1.0, 2.0 or 3.0");
   const std::size_t fixed = major == 1 ? 10 : 12;
   const std::size_t text =
       major == 1 ? byte(8) | byte(9) << 8 : byte(8) | byte(9) << 8 | byte(10) << 16 | byte(11) << 24;
@@ -72,7 +72,7 @@ inline std::string format(const Header& header) {
   while (total < bytes.size() + 1 || (total - fixed) % 256 >= 128) total += 64;
   if (total - fixed > max_text) {
     throw Error(errc::invalid_header,
-                ".npy header: it needs " + std::to_string(bytes.size()) + " bytes, NumPy reads at most 10,000",
+                ".npy header: it needs " + std::to_string(bytes.size()) + " bytes, but NumPy reads at most 10,000",
                 "describe fewer members of the struct");
   }
   bytes[8] = static_cast<char>((total - fixed) % 256);

@@ -48,7 +48,7 @@ class NpyParser {
         result.shape = tuple();
         shape = true;
       } else {
-        fail("the key " + in_quotes(key) + " is unknown or stands twice");
+        fail("the key " + in_quotes(key) + " is unknown or appears twice");
       }
       if (!accept(',')) {
         expect('}');
@@ -269,7 +269,7 @@ namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::npy {
 inline Header parse(std::string_view bytes, Context context = {}) {
   const std::size_t total = header_bytes(bytes, context);
   auto fail = [&](const char* what) { throw Error(errc::invalid_header, context + ".npy header: " + what); };
-  if (bytes.size() != total) fail("its length field and its length differ");
+  if (bytes.size() != total) fail("its length differs from its length field");
   if (bytes.back() != '\n') fail("it does not end in a newline");
   const std::size_t fixed = bytes[6] == 1 ? 10 : 12;
   return NpyParser(bytes.substr(fixed, total - fixed - 1), context).header();

@@ -58,7 +58,8 @@ enum class Kind {
 
 /// What to do about a descriptor that is not there.
 inline constexpr const char* array_is_gone =
-    "its array is gone, or it belongs to another process: let it be inherited, or send one that names its process";
+    "its array is gone, or the handle is one of another process: pass it on by spawn, or use a handle that names its "
+    "process";
 
 enum class Swept { absent, in_use, removed };
 

@@ -86,7 +86,7 @@ constexpr Range piece_of(std::size_t size, std::size_t piece, std::size_t index)
 /// Returns the indices 0 to size cut into ranges of `block` indices; the last one may be shorter. blocks(2000, 100) is
 /// a list of 20 ranges, which are computed as they are read. Throws: errc::invalid_argument for blocks of no indices.
 inline auto blocks(std::size_t size, std::size_t block) {
-  if (block == 0) throw Error(errc::invalid_argument, "blocks: a block of 0 indices never gets anywhere");
+  if (block == 0) throw Error(errc::invalid_argument, "blocks: a block must have at least 1 index");
   return detail::ComputedList(detail::pieces(size, block),
                               [=](std::size_t index) { return detail::piece_of(size, block, index); });
 }
@@ -99,8 +99,7 @@ auto tiles(const std::array<std::size_t, N>& shape, const std::array<std::size_t
   std::array<std::size_t, N> counts{};
   for (std::size_t axis = 0; axis < N; ++axis) {
     if (tile[axis] == 0) {
-      throw Error(errc::invalid_argument,
-                  "tiles: a tile of the shape " + detail::format_tuple(tile) + " never gets anywhere");
+      throw Error(errc::invalid_argument, "tiles: a tile of the shape " + detail::format_tuple(tile) + " is empty");
     }
     counts[axis] = detail::pieces(shape[axis], tile[axis]);
   }

@@ -69,7 +69,7 @@ class Supervisor {
       for (std::size_t i = 0; i < workers_.count(); ++i) {
         if (lives_[i].failed_starts > 0 || !workers_.is_alive(i)) {
           throw Error(errc::worker_failed,
-                      "WorkerPool: worker " + std::to_string(i) + " did not get ready: " + last_exit_);
+                      "WorkerPool: worker " + std::to_string(i) + " did not become ready: " + last_exit_);
         }
         all = all && board_.state(i) != WorkerState::absent;
       }
@@ -174,7 +174,7 @@ class Supervisor {
     throw Error(errc::invalid_argument,
                 "WorkerPool: this pool belongs to process " + std::to_string(process_) + ", this is process " +
                     std::to_string(os::process_id()),
-                "make a pool of its own in each process that needs one");
+                "create a pool in each process that needs one");
   }
 
  private:
@@ -190,7 +190,7 @@ class Supervisor {
   static std::shared_ptr<Segment> make_segment(const TaskTypes& types, std::size_t workers) {
     if (workers == 0 || workers > TaskBoard::max_workers) {
       throw Error(errc::invalid_argument, "WorkerPool: " + std::to_string(workers) + " workers",
-                  "take 1 to " + std::to_string(TaskBoard::max_workers));
+                  "use 1 to " + std::to_string(TaskBoard::max_workers));
     }
     // So many cells that the workers have enough to do while the owner sleeps, in a few MiB.
     const std::size_t each = types.job_bytes + types.result_bytes + TaskBoard::error_bytes;

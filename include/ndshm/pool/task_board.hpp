@@ -88,7 +88,7 @@ class TaskBoard {
   static TaskBoard open(std::byte* memory, std::size_t bytes, const TaskTypes& types) {
     const auto* const header = reinterpret_cast<const Header*>(memory);
     if (bytes < sizeof(Header) || header->magic != board_magic) {
-      throw Error(errc::damaged, "work: what the pool handed over is not its task board",
+      throw Error(errc::damaged, "work: the memory that the pool passed on is not a task board",
                   "build both programs with the same version of ndshm");
     }
     if (header->types != types) {

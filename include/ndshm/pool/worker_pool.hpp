@@ -88,12 +88,12 @@ template <class Job, class Result = void>
 class WorkerPool {
   static_assert(
       detail::Shareable<Job>,
-      "ndshm: a job is copied through shared memory: it has to be trivially copyable and no pointer; an index, a "
+      "ndshm: a job is copied through shared memory: it has to be trivially copyable, and not a pointer; an index, a "
       "Range or a struct of numbers is");
   static_assert(sizeof(Job) <= detail::max_shared_bytes && detail::size_of_result<Result> <= detail::max_shared_bytes,
                 "ndshm: a job or result of more than 64 KiB; put it into a SharedArray, and let the job be its index");
   static_assert(std::is_void_v<Result> || detail::Shareable<std::conditional_t<std::is_void_v<Result>, int, Result>>,
-                "ndshm: a result is copied through shared memory: it has to be trivially copyable and no pointer");
+                "ndshm: a result is copied through shared memory: it has to be trivially copyable, and not a pointer");
 
  public:
   using job_type = Job;
@@ -137,7 +137,7 @@ class WorkerPool {
       : supervisor_(std::make_shared<detail::Supervisor>(detail::task_types<Job, Result>(), workers,
                                                          options.max_replacements, options.start_timeout)) {
     if (options.initialise || options.first_touch) {
-      throw Error(errc::invalid_argument, "WorkerPool: a program cannot be given functions of this one",
+      throw Error(errc::invalid_argument, "WorkerPool: a worker program cannot call functions of this program",
                   "call them in its main(), before ndshm::work()");
     }
     supervisor_->open([supervisor = supervisor_.get(),
@@ -260,9 +260,10 @@ class WorkerPool {
         "a single job is for pool.submit(job)");
     if constexpr (is_range) {
       constexpr bool has_jobs = detail::JobsOf<Jobs, Job>;
-      static_assert(has_jobs,
-                    "ndshm: the elements of this range are no jobs of this pool: they do not convert to its Job, which "
-                    "is what its function takes");
+      static_assert(
+          has_jobs,
+          "ndshm: the elements of this range are not jobs of this pool: they do not convert to its Job, which "
+          "is what its function takes");
       if constexpr (has_jobs) {
         std::optional<std::size_t> total;
         if constexpr (requires { std::size(jobs); }) total = static_cast<std::size_t>(std::size(jobs));

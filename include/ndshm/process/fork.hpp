@@ -37,7 +37,7 @@ template <class Function>
     throw Error(errc::multithreaded,
                 "fork: " + std::to_string(threads - watchers) +
                     " threads run, and a lock that one of them holds would stay locked in the child",
-                "fork before starting threads, or use {.allow_threads = true} for a child that takes no locks");
+                "fork before you start threads, or use {.allow_threads = true} if the child takes no locks");
   }
   // What is buffered now would be printed by both.
   std::cout.flush();

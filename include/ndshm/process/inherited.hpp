@@ -64,7 +64,7 @@ inline Handle inherited(std::size_t index) {
                 "inherited: there is no handle " + std::to_string(index) + ", " +
                     (given ? "this process was given " + std::to_string(texts.size())
                            : "this process was not started by ndshm::spawn"),
-                "give it to ndshm::spawn(program, arguments, {handle, ...})");
+                "pass it to ndshm::spawn(program, arguments, {handle, ...})");
   }
   Handle handle = Handle::parse(texts[index]);
   if (handle.is_named()) return handle;
@@ -73,9 +73,9 @@ inline Handle inherited(std::size_t index) {
     return handle.at(DescriptorPlace{detail::os::inherited_descriptor(place->index)});
   }
   throw Error(errc::invalid_handle, "inherited: handle " + std::to_string(index) +
-                                        (place != nullptr ? " means descriptor " + std::to_string(place->index) +
+                                        (place != nullptr ? " refers to descriptor " + std::to_string(place->index) +
                                                                 " of those that this process was given"
-                                                          : " means no descriptor that this process was given"));
+                                                          : " refers to no descriptor that this process was given"));
 }
 
 /// For main(): `return ndshm::run_main([&] { … });`. Runs a function that returns void or an int, the exit code. An

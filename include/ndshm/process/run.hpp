@@ -21,7 +21,7 @@ inline std::string text_of_current_exception() {
   } catch (const std::exception& error) {
     return boost::core::demangle(typeid(error).name()) + ": " + error.what();
   } catch (...) {
-    return "an exception that is no std::exception";
+    return "an exception that is not a std::exception";
   }
 }
 

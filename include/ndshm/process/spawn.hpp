@@ -68,7 +68,7 @@ inline os::Program program_for(const std::filesystem::path& path, const std::vec
     }
     if (name.starts_with("NDSHM_")) {
       throw Error(errc::invalid_argument, context + "the variable " + in_quotes(name) + " is the library's own",
-                  "take a name that does not start with NDSHM_");
+                  "choose a name that does not start with NDSHM_");
     }
   }
   if (program.working_directory.empty()) return program;

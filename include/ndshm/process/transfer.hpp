@@ -63,7 +63,8 @@ inline void require_descriptors(const Handle& handle, const os::Socket& socket, 
   if (expected == 0) return;
   const auto* const place = std::get_if<MessagePlace>(&handle.place());
   if (place == nullptr || place->index != 0) {
-    throw Error(errc::invalid_handle, context + "the handle does not call the descriptor of its message message=0");
+    throw Error(errc::invalid_handle,
+                context + "the handle does not refer to the descriptor of its message as message=0");
   }
 }
 
@@ -71,8 +72,8 @@ inline void require_descriptors(const Handle& handle, const os::Socket& socket, 
 inline os::Object object_to_send(const Handle& handle, Context context) {
   os::Object object = resolve_object(handle, context);
   if (handle.is_read_only() && object.is_writable()) {
-    throw Error(errc::unsupported, context + "the portable path has no descriptor that cannot be written through",
-                "give the array a name, or send a handle that grants writing");
+    throw Error(errc::unsupported, context + "the portable path has no read-only descriptors",
+                "give the array a name, or send a handle that grants write access");
   }
   return object;
 }

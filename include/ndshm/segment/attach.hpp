@@ -37,7 +37,8 @@ inline SegmentName checked_name(std::string_view name, Scope scope, Context cont
 inline std::shared_ptr<Segment> require_same(std::shared_ptr<Segment> known, const os::Object& object,
                                              Context context) {
   if (known->object().is_same_as(object)) return known;
-  throw Error(errc::damaged, context + "this process has another segment with its UUID, so it is a copy of that one");
+  throw Error(errc::damaged,
+              context + "this process has mapped another segment with the same UUID, so this one is a copy");
 }
 
 /// Maps the object, which is held and says that of itself, or returns the segment that this process has mapped already.

@@ -39,8 +39,8 @@ inline std::string owner_of_name(const os::ObjectName& name) {
     if (!object) return {};
     const Description description = describe(*object, {});
     const auto seconds = static_cast<std::time_t>(description.control.created_ns / 1'000'000'000);
-    std::string text = description.header.descr + " " + format_tuple(description.header.shape) + ", made by process " +
-                       std::to_string(description.control.creator_pid);
+    std::string text = description.header.descr + " " + format_tuple(description.header.shape) +
+                       ", created by process " + std::to_string(description.control.creator_pid);
     if (const std::tm* const time = std::gmtime(&seconds)) {
       char digits[32];
       const std::size_t length = std::strftime(digits, sizeof digits, "%Y-%m-%d %H:%M:%S UTC", time);
@@ -67,27 +67,28 @@ auto with_free_name(const SegmentName& name, Context context, Attempt attempt) {
       const std::string owner = owner_of_name(object_of(name));
       throw Error(
           errc::already_exists,
-          context + (owner.empty() ? "the name belongs to a segment that is being made, or to what is no segment"
-                                   : "the name belongs to a segment: " + owner),
-          "attach it, use create_or_attach, or take another name" +
+          context + (owner.empty()
+                         ? "the name belongs to a segment that is being created, or to something that is not a segment"
+                         : "the name belongs to a segment: " + owner),
+          "attach it, use create_or_attach, or choose another name" +
               (os::has_persistence ? "; ndshm::remove(" + in_quotes(name.text) + ") ends a persistent one" : ""));
     }
     if (swept == Swept::absent && !backoff.wait()) {
-      throw Error(errc::already_exists, context + "the name belongs to a segment that another process is making");
+      throw Error(errc::already_exists, context + "the name belongs to a segment that another process is creating");
     }
   }
 }
 
 inline void check_options(const SegmentName& name, const CreateOptions& options, Context context) {
   if ((options.mode & 0600U) != 0600U || (options.mode & ~0666U) != 0) {
-    throw Error(errc::invalid_argument, context + "the mode has to lie between 0600 and 0666");
+    throw Error(errc::invalid_argument, context + "the mode has to be between 0600 and 0666");
   }
   if (options.lifetime != Lifetime::persistent) return;
   if (name.text.empty()) {
     throw Error(errc::invalid_argument, context + "an anonymous array cannot be persistent", "give it a name");
   }
   if (!os::has_persistence) {
-    throw Error(errc::unsupported, context + "on Windows nothing outlives the last process that holds it",
+    throw Error(errc::unsupported, context + "on Windows no segment outlives the last process that holds it",
                 "write the array to a file (xt::dump_npy)");
   }
 }

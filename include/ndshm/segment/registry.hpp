@@ -41,8 +41,8 @@ struct SegmentInfo {
 /// left out. Throws: errc::unsupported on Windows.
 inline std::vector<SegmentInfo> list() {
   if (!detail::os::can_list) {
-    throw Error(errc::unsupported, "list: Windows does not tell which named memory there is",
-                "ndshm::exists(name) asks for one name");
+    throw Error(errc::unsupported, "list: Windows cannot list named memory",
+                "ask for a single name with ndshm::exists(name)");
   }
   detail::os::require_directory(detail::os::directory(), detail::Context("list"));
   std::vector<SegmentInfo> result;

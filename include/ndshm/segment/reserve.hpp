@@ -35,7 +35,7 @@ inline Error out_of_memory(std::size_t bytes, bool named, std::error_code error,
       remedy = "make it larger (docker run --shm-size=" + std::to_string(gib) + "g), " + remedy;
     } else {
       remedy = "the machine has " + format_bytes(available) +
-               " of memory to give: use a smaller array, or Reserve::lazy for a sparse one";
+               " of memory available: use a smaller array, or Reserve::lazy for a sparse one";
     }
     return {errc::out_of_memory, error,
             needs + std::string(os::directory()) + " has " + format_bytes(space.free) + " of " +
@@ -44,8 +44,8 @@ inline Error out_of_memory(std::size_t bytes, bool named, std::error_code error,
   }
   return {
       errc::out_of_memory, error,
-      needs + (available == UINT64_MAX ? "the system has less" : format_bytes(available) + " of memory are available"),
-      "use a smaller array, or Reserve::lazy where only parts of it are touched"};
+      needs + (available == UINT64_MAX ? "the system has less" : format_bytes(available) + " of memory is available"),
+      "use a smaller array, or Reserve::lazy if only parts of it will be touched"};
 }
 
 /// Throws when that is clearly more than there is: taking it would first starve everybody else.

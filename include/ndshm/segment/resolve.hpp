@@ -42,13 +42,14 @@ inline os::Object open_place(const Place& place, Access access, Context context)
       throw Error(errc::invalid_handle, context + "a named array has no descriptor", "attach it by its name");
     }
     os::Object operator()(const InheritedPlace& at) const {
-      throw Error(errc::invalid_handle,
-                  context + ("the handle means descriptor " + std::to_string(at.index) + " of those given to a child"),
-                  "take it from ndshm::inherited(index)");
+      throw Error(
+          errc::invalid_handle,
+          context + ("the handle refers to descriptor " + std::to_string(at.index) + " of those given to a child"),
+          "take it from ndshm::inherited(index)");
     }
     os::Object operator()(const MessagePlace& at) const {
       throw Error(errc::invalid_handle,
-                  context + ("the handle means descriptor " + std::to_string(at.index) + " of a message"),
+                  context + ("the handle refers to descriptor " + std::to_string(at.index) + " of a message"),
                   "take it from ndshm::receive_handle(socket)");
     }
   };
@@ -58,8 +59,8 @@ inline os::Object open_place(const Place& place, Access access, Context context)
 }
 
 inline Error stale_handle(Context context) {
-  return {errc::stale_handle, context + "another segment has taken the place of the one that the handle means",
-          "keep the array until the handle has been used, or get a new one from the process that has the array"};
+  return {errc::stale_handle, context + "another segment has replaced the one that the handle refers to",
+          "keep the array until the handle has been used, or get a new handle from the process that has the array"};
 }
 
 /// Opens the object that a handle without a name means, with the access that the handle grants, to be handed on. Throws

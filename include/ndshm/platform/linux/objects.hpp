@@ -133,7 +133,7 @@ inline std::string path_of_own(int fd) { return "/proc/self/fd/" + std::to_strin
 
 inline Error no_segment(int number, const std::string& why, Context context) {
   return {errc::not_a_segment,
-          context + "what is behind descriptor " + std::to_string(number) + " is not a segment of ndshm (" + why + ")"};
+          context + "descriptor " + std::to_string(number) + " is not a segment of ndshm (" + why + ")"};
 }
 
 /// What somebody else made has to be a memfd that nobody can cut off any more: reading beyond its end is a SIGBUS. To
@@ -141,7 +141,7 @@ inline Error no_segment(int number, const std::string& why, Context context) {
 inline void require_sealed(int fd, int number, Context context) {
   constexpr int wanted = F_SEAL_SHRINK | F_SEAL_GROW;
   const int seals = ::fcntl(fd, F_GET_SEALS);
-  if (seals == -1) throw no_segment(number, "it is no memory object", context);
+  if (seals == -1) throw no_segment(number, "it is not a memory object", context);
   if ((seals & wanted) != wanted) throw no_segment(number, "its size is not sealed", context);
 }
 
@@ -199,7 +199,7 @@ inline std::optional<UnpublishedObject> prepare_named(const ObjectName& name, st
     require_directory(where, context);
     if (error == std::errc::operation_not_supported || error == std::errc::is_a_directory) {
       throw Error(errc::unsupported, error, context + "O_TMPFILE in " + where,
-                  "mount a tmpfs there, let NDSHM_DIR name a directory of one, or build with NDSHM_PORTABLE_POSIX");
+                  "mount a tmpfs there, set NDSHM_DIR to a directory on one, or build with NDSHM_PORTABLE_POSIX");
     }
     throw refused(error, context, "O_TMPFILE in " + where);
   }
@@ -247,7 +247,7 @@ std::optional<Object> open_named(const ObjectName& name, Access access, const At
       throw Error(errc::permission_denied,
                   context + "it belongs to user " + std::to_string(object.user()) + ", this is user " +
                       std::to_string(::geteuid()),
-                  "attach with {.owner = ndshm::Owner::anyone} where you trust that user");
+                  "attach with {.owner = ndshm::Owner::anyone} if you trust that user");
     }
     return object;
   };
@@ -299,7 +299,7 @@ inline Object open_process_descriptor(std::uint64_t pid, int number, Access acce
   const Descriptor place(retry_on_signal([&] { return ::open(path.c_str(), O_PATH | O_CLOEXEC); }));
   if (!place) throw refused(last_error(), context, path);
   if (!S_ISREG(status_of(place.get(), context).st_mode)) {
-    throw linux_only::no_segment(number, "it is no memory object", context);
+    throw linux_only::no_segment(number, "it is not a memory object", context);
   }
   const std::string self = linux_only::path_of_own(place.get());
   Descriptor fd = linux_only::reopen(self, Access::read_only, context);

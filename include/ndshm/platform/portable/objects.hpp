@@ -135,8 +135,8 @@ class Object {
   bool is_same_as(const Object& other) const { return is_same_object(status_, other.status_); }
   static constexpr bool is_frozen() { return false; }
   static void freeze(Context context) {
-    throw Error(errc::unsupported, context + "the portable path has no way to take writing away",
-                "hand on a named array, for others to attach<const T, N>");
+    throw Error(errc::unsupported, context + "the portable path cannot revoke write access",
+                "give the array a name, and let others attach<const T, N>");
   }
   bool read(std::size_t offset, void* destination, std::size_t bytes) const {
     return copy(offset, bytes, Access::read_only, [&](void* mapped) { std::memcpy(destination, mapped, bytes); });
@@ -332,7 +332,7 @@ template <class KindOf>
 std::optional<Object> open_named(const ObjectName& name, Access access, const AttachOptions& options, KindOf kind_of,
                                  Context context) {
   if (options.owner == Owner::anyone) {
-    throw Error(errc::unsupported, context + "the portable path attaches this user's segments alone");
+    throw Error(errc::unsupported, context + "the portable path attaches only segments of this user");
   }
   const std::string path = portable_only::lock_file(name, context);
   Backoff backoff(std::chrono::milliseconds(50));
@@ -416,7 +416,7 @@ Swept sweep_named(const ObjectName& name, KindOf kind_of) {
 }
 
 inline std::string path_of_descriptor(int, Context context) {
-  throw Error(errc::unsupported, context + "the portable path shows no file of an anonymous array", "give it a name");
+  throw Error(errc::unsupported, context + "on the portable path an anonymous array has no file", "give it a name");
 }
 
 }  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os

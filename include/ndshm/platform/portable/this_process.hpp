@@ -39,7 +39,7 @@ inline std::string program_path(Context context) {
   const auto length = ::readlink("/proc/self/exe", path.data(), path.size());  // also with Linux underneath
   if (length > 0) return {path.data(), static_cast<std::size_t>(length)};
   throw Error(errc::unsupported, context + "this system does not tell which program a process runs",
-              "use the path that the program was installed under");
+              "use the path under which the program was installed");
 #endif
 }
 

@@ -67,9 +67,9 @@ inline void require_directory(std::string_view where, Context context) {
   const std::string facts = context + "the directory of named arrays, " + path;
   if (error == std::errc::permission_denied) throw Error(errc::permission_denied, error, facts, "check its mode");
   if (error == std::errc::filename_too_long) {
-    throw Error(errc::invalid_argument, error, facts, "let NDSHM_DIR name one with a shorter path");
+    throw Error(errc::invalid_argument, error, facts, "set NDSHM_DIR to one with a shorter path");
   }
-  throw Error(errc::not_found, error, facts, "make it, or let NDSHM_DIR name one that is there, in every process");
+  throw Error(errc::not_found, error, facts, "create it, or set NDSHM_DIR to one that exists, in every process");
 }
 
 }  // namespace unix_only
@@ -80,14 +80,14 @@ inline std::string_view directory_of(const ObjectName& object, Context context) 
   if (where.starts_with('/')) return where;
   throw Error(errc::invalid_argument,
               context + "the directory of named arrays, " + std::string(where) + ", is a relative path",
-              "let NDSHM_DIR name an absolute one");
+              "set NDSHM_DIR to an absolute path");
 }
 
 /// For what the system said about the path of a named object.
 inline Error refused_path(std::error_code error, Context context, std::string_view call, const std::string& path) {
   const std::string facts = std::string(call) + " " + path;
   if (error == std::errc::filename_too_long) {
-    return {errc::invalid_argument, error, context + facts, "let NDSHM_DIR name a directory with a shorter path"};
+    return {errc::invalid_argument, error, context + facts, "set NDSHM_DIR to a directory with a shorter path"};
   }
   return refused(error, context, facts);
 }

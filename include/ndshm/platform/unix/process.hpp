@@ -146,7 +146,7 @@ inline std::optional<ChildEnd> Child::reap_with(int flags) {
   if (ended == 0) return std::nullopt;
   if (ended < 0) {
     throw Error(errc::system_error, last_error(), "wait: process " + std::to_string(std::exchange(pid_, 0)),
-                "somebody else waits for children of this process, or SIGCHLD is ignored");
+                "other code waits for the children of this process, or SIGCHLD is ignored");
   }
   if (WIFSIGNALED(status)) return ChildEnd{0, WTERMSIG(status)};
   return ChildEnd{WEXITSTATUS(status), 0};
@@ -362,7 +362,7 @@ inline Error not_started(std::error_code error, const Program& program, std::siz
   }
   if (error == std::errc::no_such_file_or_directory) {
     return {errc::not_found, error, context + "posix_spawn",
-            program.path.find('/') == std::string::npos ? "it is not in PATH: give its path"
+            program.path.find('/') == std::string::npos ? "it is not in PATH; write its path"
                                                         : "check the path, and the interpreter of a script"};
   }
   return refused(error, context, "posix_spawn");

@@ -31,7 +31,7 @@ namespace unix_only {
 template <int receive_flags>
 class BasicSocket {
  public:
-  /// Throws errc::invalid_argument for what is no Unix domain socket.
+  /// Throws errc::invalid_argument for what is not a Unix domain socket.
   BasicSocket(int fd, std::chrono::nanoseconds timeout, Context context)
       : fd_(fd), timeout_(std::max(timeout, std::chrono::nanoseconds(0))), context_(context) {
     sockaddr_storage address{};
@@ -172,7 +172,7 @@ class BasicSocket {
 
   Error no_socket(std::error_code error) const {
     return {errc::invalid_argument, error,
-            context_ + "descriptor " + std::to_string(fd_) + " is no Unix domain socket"};
+            context_ + "descriptor " + std::to_string(fd_) + " is not a Unix domain socket"};
   }
 
   Error timed_out(std::string_view call, std::size_t done, std::size_t bytes) const {
@@ -198,7 +198,7 @@ class BasicSocket {
         return {errc::invalid_argument, code, context_ + "descriptor " + std::to_string(fd_) + " is not connected"};
       case EMSGSIZE:
         return {errc::invalid_argument, code, context_ + "a message of " + format_bytes(bytes),
-                "raise the socket's SO_SNDBUF, or take one of type SOCK_STREAM"};
+                "raise the socket's SO_SNDBUF, or use one of type SOCK_STREAM"};
       default:
         return refused(code, context_, call);
     }

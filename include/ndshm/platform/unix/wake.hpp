@@ -160,7 +160,7 @@ inline void exit_with_parent(int watched, std::uint64_t parent, Context context)
     if (::poll(&entry, 1, 0) != 0) ::kill(::getpid(), SIGKILL);  // it was faster
     throw Error(errc::unsupported,
                 context + "process " + std::to_string(parent) + ", which owns the pool, is not the parent of this one",
-                "start the worker program directly, or by a script that ends in exec");
+                "start the worker program directly, or from a script that ends with exec");
   }
   sigset_t all{};
   sigset_t before{};

@@ -58,7 +58,7 @@ inline std::wstring wide(std::string_view text, errc otherwise, Context context)
   std::wstring result(
       static_cast<std::size_t>(::MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text.data(), length, nullptr, 0)),
       L'\0');
-  if (result.empty()) throw Error(otherwise, context + "text for Windows has to be UTF-8, and this is not", "");
+  if (result.empty()) throw Error(otherwise, context + "text for Windows has to be UTF-8, but this is not", "");
   ::MultiByteToWideChar(CP_UTF8, 0, text.data(), length, result.data(), static_cast<int>(result.size()));
   return result;
 }
@@ -175,7 +175,7 @@ inline void require_own(HANDLE object, Context context) {
   const Local<void> freed(found);
   if (owner != nullptr && ::EqualSid(owner, this_user(context).id()) != 0) return;
   throw Error(errc::permission_denied, context + "it belongs to another user",
-              "attach with {.owner = ndshm::Owner::anyone} where you trust that user");
+              "attach with {.owner = ndshm::Owner::anyone} if you trust that user");
 }
 
 /// Whether this process may make names that every session sees. The system lets session 0, where services run, and

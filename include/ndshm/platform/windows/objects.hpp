@@ -102,8 +102,8 @@ class Object {
   }
   static constexpr bool is_frozen() { return false; }
   static void freeze(Context context) {
-    throw Error(errc::unsupported, context + "Windows has no way to take writing away",
-                "hand on handles that grant reading only: array.handle().as_read_only()");
+    throw Error(errc::unsupported, context + "Windows cannot revoke write access",
+                "pass on handles that grant read access only: array.handle().as_read_only()");
   }
   bool read(std::size_t offset, void* destination, std::size_t bytes) const {
     if (offset > size_ || bytes > size_ - offset) return false;
@@ -157,7 +157,7 @@ inline std::optional<Object> open_by_sign(const ObjectName& object, Access acces
     const std::error_code error = last_error();
     if (error.value() == ERROR_FILE_NOT_FOUND) return std::nullopt;
     if (error.value() == ERROR_INVALID_HANDLE) {
-      throw Error(errc::not_a_segment, error, context + "the name belongs to an object that is no memory");
+      throw Error(errc::not_a_segment, error, context + "the name belongs to an object that is not memory");
     }
     throw refused(error, context, "OpenFileMapping " + narrow(path));
   }
@@ -168,7 +168,7 @@ inline std::optional<Object> open_by_sign(const ObjectName& object, Access acces
       view.size() < sizeof(Sign) ? 1 : std::atomic_ref(published.magic).load(std::memory_order_acquire);
   if (magic == 0) return std::nullopt;  // its maker is not done, or has ended in the middle
   if (magic != Sign::right_magic) {
-    throw Error(errc::not_a_segment, context + "the name belongs to a stranger's memory");
+    throw Error(errc::not_a_segment, context + "the name belongs to memory that is not a segment of ndshm");
   }
   auto memory_name = published.memory;
   memory_name.back() = L'\0';
@@ -194,7 +194,7 @@ class UnpublishedObject {
   UnpublishedObject(std::wstring name, std::size_t bytes, unsigned mode, Context context) : name_(std::move(name)) {
     if (mode != 0600) {
       throw Error(errc::unsupported, context + "on Windows only the user who made an array can attach it",
-                  "leave the mode away");
+                  "omit the mode");
     }
     memory_ = make_memory(bytes, name_, context);
     if (!memory_) throw refused(last_error(), context, "CreateFileMapping of " + format_bytes(bytes));
@@ -262,8 +262,8 @@ inline std::optional<UnpublishedObject> prepare_named(const ObjectName& name, st
   if (name.scope == Scope::machine && !windows_only::may_name_globally()) {
     throw Error(
         errc::permission_denied,
-        context + "a name for all sessions takes the privilege SeCreateGlobalPrivilege, which is not enabled here",
-        "run it as a service or as an administrator, or use Scope::session; attaching takes no privilege");
+        context + "a name for all sessions needs the privilege SeCreateGlobalPrivilege, which is not enabled here",
+        "run it as a service or as an administrator, or use Scope::session; attaching needs no privilege");
   }
   std::array<unsigned char, 16> random{};
   if (!random_bytes(random.data(), random.size())) throw refused(last_error(), context, "BCryptGenRandom");

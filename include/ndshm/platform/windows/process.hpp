@@ -318,7 +318,7 @@ inline std::wstring find_program(const Program& program, Context context) {
                                      static_cast<DWORD>(found.size()), found.data(), nullptr);
   if (length == 0) {
     throw Error(errc::not_found, last_error(), context + "there is no such program",
-                in_path ? "write a path, or put its directory into PATH" : "");
+                in_path ? "write its path, or add its directory to PATH" : "");
   }
   found.resize(length);
   return found;
@@ -422,7 +422,7 @@ inline Child spawn_child(const Program& program, std::span<const int> descriptor
     const std::error_code error = last_error();
     if (error.value() == ERROR_FILENAME_EXCED_RANGE) {
       throw Error(errc::system_error, error,
-                  context + "arguments have " + format_bytes(line.size()) + ", Windows allows 32.0 KiB",
+                  context + "arguments have " + format_bytes(line.size()) + "; Windows allows 32.0 KiB",
                   "use shorter ones");
     }
     throw refused(error, context, "CreateProcess");

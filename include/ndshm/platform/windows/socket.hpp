@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// windows/socket.hpp: no socket of Windows carries a handle. Nothing outside platform/ includes it.
+// windows/socket.hpp: sockets on Windows cannot carry a handle. Nothing outside platform/ includes it.
 #pragma once
 
 #include <ndshm/platform/windows/errors.hpp>
@@ -17,7 +17,7 @@ namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 class Socket {
  public:
   Socket(int, std::chrono::nanoseconds, Context context) {
-    throw Error(errc::unsupported, context + "no socket of Windows carries a handle",
+    throw Error(errc::unsupported, context + "sockets on Windows cannot carry a handle",
                 "send the text of array.handle(): it names this process, from which the other one takes the array");
   }
   static constexpr bool is_stream() { return false; }
