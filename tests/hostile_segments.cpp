@@ -218,7 +218,8 @@ void check_attach(const Planted& planted, errc code, const char* message) {
 void check_refused(const Planted& planted, errc code, const char* message) {
   const std::string before = planted.state();
   check_attach(planted, code, message);
-  const Handle handle(NamedPlace{planted.name()}, some_uuid(), "<f8", {4}, {8}, 0, false);
+  const Handle handle(NamedPlace{planted.name(), std::string(detail::os::directory())}, some_uuid(), "<f8", {4}, {8}, 0,
+                      false);
   CHECK_ERROR((attach<double, 1>(handle)), code, message);
   CHECK_ERROR(remove(planted.name()), code, message);
   CHECK(planted.state() == before);
@@ -488,8 +489,8 @@ TEST_CASE("a handle of another segment, or beyond this one, is refused") {
   const std::string before = file.state();
   const auto attach_with = [&](const Uuid& uuid, std::string_view dtype, ndshm::Shape shape, ndshm::Strides strides,
                                std::size_t offset) {
-    attach<double, 1, layout::dynamic>(
-        Handle(NamedPlace{file.name()}, uuid, dtype, std::move(shape), std::move(strides), offset, false));
+    attach<double, 1, layout::dynamic>(Handle(NamedPlace{file.name(), std::string(detail::os::directory())}, uuid,
+                                              dtype, std::move(shape), std::move(strides), offset, false));
   };
   Uuid other = some_uuid();
   ++*other.begin();
@@ -505,7 +506,8 @@ TEST_CASE("a handle of another segment, or beyond this one, is refused") {
   CHECK(file.state() == before);
 
   const File integers(segment_of({"<i8", 8, false, {4}}));
-  const Handle disguised(NamedPlace{integers.name()}, some_uuid(), "<f8", {4}, {8}, 0, false);
+  const Handle disguised(NamedPlace{integers.name(), std::string(detail::os::directory())}, some_uuid(), "<f8", {4},
+                         {8}, 0, false);
   CHECK_ERROR((attach<double, 1>(disguised)), errc::invalid_handle, "another element type");
 }
 

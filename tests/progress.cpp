@@ -218,6 +218,7 @@ TEST_CASE("a line is never wider than it may be, and exactly so wide where there
       }
     }
   }
+  SUCCEED("3,200 lines");
 }
 
 TEST_CASE("rate and remaining time are shown when there is something to tell them from") {

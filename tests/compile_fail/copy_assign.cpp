@@ -1,5 +1,5 @@
 // expect: std::move(b) to hand the array on
 // SPDX-License-Identifier: BSL-1.0
-#include <ndshm/array/shared_array.hpp>
+#include <ndshm/ndshm.hpp>
 
 void use(ndshm::SharedArray<double, 2>& a, const ndshm::SharedArray<double, 2>& b) { a = b; }

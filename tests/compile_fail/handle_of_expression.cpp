@@ -1,5 +1,5 @@
 // expect: ndshm: a handle needs a strided view
 // SPDX-License-Identifier: BSL-1.0
-#include <ndshm/array/shared_array.hpp>
+#include <ndshm/ndshm.hpp>
 
 auto use(const ndshm::SharedArray<double, 2>& a) { return a.handle(a + 1.0); }

@@ -1,5 +1,5 @@
 // expect: ndshm: NumPy has no such arithmetic type
 // SPDX-License-Identifier: BSL-1.0
-#include <ndshm/array/shared_array.hpp>
+#include <ndshm/ndshm.hpp>
 
 auto array = ndshm::create<__int128>({4});

@@ -1,6 +1,6 @@
 // expect: ndshm: a job is copied through shared memory
 // SPDX-License-Identifier: BSL-1.0
-#include <ndshm/pool/worker_pool.hpp>
+#include <ndshm/ndshm.hpp>
 #include <string>
 
 ndshm::WorkerPool pool(1, [](std::string) {});

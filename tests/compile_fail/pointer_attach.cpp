@@ -1,5 +1,5 @@
 // expect: ndshm: a pointer cannot be shared
 // SPDX-License-Identifier: BSL-1.0
-#include <ndshm/array/shared_array.hpp>
+#include <ndshm/ndshm.hpp>
 
 auto array = ndshm::attach<const char*, 1>("names");

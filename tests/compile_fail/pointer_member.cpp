@@ -1,6 +1,6 @@
 // expect: ndshm: a pointer cannot be shared
 // SPDX-License-Identifier: BSL-1.0
-#include <ndshm/array/shared_array.hpp>
+#include <ndshm/ndshm.hpp>
 
 struct Node {
   int value;

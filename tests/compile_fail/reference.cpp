@@ -1,5 +1,5 @@
 // expect: ndshm: T must be a plain object type
 // SPDX-License-Identifier: BSL-1.0
-#include <ndshm/array/shared_array.hpp>
+#include <ndshm/ndshm.hpp>
 
 ndshm::SharedArray<double&, 2> array;

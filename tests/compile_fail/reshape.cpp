@@ -1,5 +1,5 @@
 // expect: ndshm: a shared array keeps its shape
 // SPDX-License-Identifier: BSL-1.0
-#include <ndshm/array/shared_array.hpp>
+#include <ndshm/ndshm.hpp>
 
 void use(ndshm::SharedArray<double, 2>& a) { a.reshape({3, 4}); }

@@ -1,6 +1,6 @@
 // expect: ndshm: the elements of this range are not jobs of this pool
 // SPDX-License-Identifier: BSL-1.0
-#include <ndshm/pool/worker_pool.hpp>
+#include <ndshm/ndshm.hpp>
 #include <string>
 #include <vector>
 

@@ -1,6 +1,6 @@
 // expect: ndshm: T must be trivially copyable to be shared
 // SPDX-License-Identifier: BSL-1.0
-#include <ndshm/array/shared_array.hpp>
+#include <ndshm/ndshm.hpp>
 #include <string>
 
 auto array = ndshm::create<std::string>({4});

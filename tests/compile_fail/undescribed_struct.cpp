@@ -1,6 +1,6 @@
 // expect: ndshm: describe this struct after its definition: NDSHM_STRUCT(Type, member, member)
 // SPDX-License-Identifier: BSL-1.0
-#include <ndshm/array/shared_array.hpp>
+#include <ndshm/ndshm.hpp>
 
 struct Particle {
   float x;

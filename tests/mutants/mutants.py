@@ -58,7 +58,7 @@ UPGRADE_AT_DETACH = [
 MUTANTS = [
     # ---- life cycles that look right ------------------------------------------------------------------------------
     Mutant("attach does not look again whether the name is left", FIGHT,
-           [(LINUX_OBJECTS, "if (locked && object.has_name()) return object;", "if (locked) return object;")]),
+           [(LINUX_OBJECTS, "if (locked && object.has_name()) return HeldObject", "if (locked) return HeldObject")]),
     Mutant("detach upgrades its own lock, then closes", FIGHT, UPGRADE_AT_DETACH),
     Mutant("the same with flock", FIGHT, UPGRADE_AT_DETACH + [
         (LINUX_OBJECTS, "return retry_on_signal([&] { return ::fcntl(fd, F_OFD_SETLK, &range); }) == 0;",

@@ -38,7 +38,8 @@ def do_not_apply(mutants):
             if texts[name].count(old) != 1:
                 yield f"{mutant.name}: this stands {texts[name].count(old)} times in {name}, not once:\n{old}"
         test = mutant.test[0]
-        if not any((TESTS / f"{path}.cpp").exists() for path in (test, f"torture/{test}", test.replace("windows_", "windows/"))):
+        if not any((TESTS / f"{path}.cpp").exists() for path in (test, f"torture/{test}", f"{test}/host",
+                                                              test.replace("windows_", "windows/"))):
             yield f"{mutant.name}: there is no test {test}"
 
 

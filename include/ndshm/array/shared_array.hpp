@@ -93,6 +93,12 @@ class SharedArray : private detail::ElementCheck<std::remove_const_t<T>>,  // it
   /// An empty array, attached to nothing; what a moved-from array is, too.
   SharedArray() noexcept { clear(); }
 
+  /// Not the way to make one; says so.
+  template <std::size_t M>
+  SharedArray(std::string_view, const Extent (&)[M]) {
+    static_assert(M == 0, "ndshm: arrays are made by functions: create<T>(name, {2000, 10}), attach<T, N>(name)");
+  }
+
   SharedArray(SharedArray&& other) noexcept
       : container_base(std::move(other)),
         semantic_base(std::move(other)),

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <boost/preprocessor/seq/for_each.hpp>
 #include <boost/preprocessor/stringize.hpp>
@@ -93,6 +94,11 @@ concept Described = requires(const T* type) {
 };
 
 template <class T>
+struct is_atomic : std::false_type {};
+template <class T>
+struct is_atomic<std::atomic<T>> : std::true_type {};
+
+template <class T>
 struct is_std_array : std::false_type {};
 template <class T, std::size_t N>
 struct is_std_array<std::array<T, N>> : std::true_type {};
@@ -106,18 +112,24 @@ struct ElementCheck {
   static constexpr bool bare = !std::is_reference_v<T> && !std::is_volatile_v<T> && !std::is_void_v<T> &&
                                !std::is_array_v<T> && !std::is_function_v<T>;
   static constexpr bool address = std::is_pointer_v<T> || std::is_member_pointer_v<T> || std::is_null_pointer_v<T>;
-  static constexpr bool copyable = !bare || address || std::is_trivially_copyable_v<T>;
+  static constexpr bool plain = bare && !address;  // each of these lets the next sentence be said
+  static constexpr bool no_atomic = plain && !is_atomic<T>::value;
+  static constexpr bool copyable = no_atomic && std::is_copy_constructible_v<T>;
+  static constexpr bool trivial = copyable && std::is_trivially_copyable_v<T>;
   static constexpr bool known = is_numpy_scalar<T>() || Described<T>;
   static_assert(bare, "ndshm: T must be a plain object type: no reference, array, function, void or volatile");
   static_assert(!address, "ndshm: a pointer cannot be shared: it means nothing in another process; store an index");
-  static_assert(copyable,
+  static_assert(!plain || no_atomic, "ndshm: an atomic is no element: share T, and use std::atomic_ref<T>(a(i)) on it");
+  static_assert(!no_atomic || copyable,
+                "ndshm: T must be copyable to be shared (std::mutex and others that are tied to their place are not)");
+  static_assert(!copyable || trivial,
                 "ndshm: T must be trivially copyable to be shared (std::string, std::vector and others that "
                 "own memory are not)");
-  static_assert(!bare || address || !copyable || known || !std::is_class_v<T>,
+  static_assert(!trivial || known || !std::is_class_v<T>,
                 "ndshm: describe this struct after its definition: NDSHM_STRUCT(Type, member, member)");
-  static_assert(!bare || address || !copyable || known || std::is_class_v<T>,
+  static_assert(!trivial || known || std::is_class_v<T>,
                 "ndshm: NumPy has no such arithmetic type (bfloat16, 128-bit integers and unions are not supported)");
-  static constexpr bool shareable = bare && !address && copyable && known;
+  static constexpr bool shareable = trivial && known;
 };
 
 template <class Member>

@@ -155,7 +155,7 @@ NDSHM_PROVIDES(bool(const Object&, const ObjectName&), is_held);
 /// Opens the object of that name and holds it. Nothing where there is none, and where nobody holds it and
 /// kind_of(object) is not Kind::persistent: such an object is dead. Throws errc::not_a_segment, permission_denied (also
 /// for another user's, unless the options allow it), not_found where there is no such directory, timed_out.
-NDSHM_PROVIDES(std::optional<Object>(const ObjectName&, Access, const AttachOptions&, KindOf, Context),
+NDSHM_PROVIDES(std::optional<HeldObject>(const ObjectName&, Access, const AttachOptions&, KindOf, Context),
                open_named<KindOf>);
 /// Removes the object of that name if nobody holds it, it is this user's, and kind_of(object), which is asked while
 /// nobody can attach it, is Kind::shared. Takes no lock away from a child that shares descriptors with this process.

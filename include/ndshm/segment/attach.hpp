@@ -64,14 +64,15 @@ inline std::shared_ptr<Segment> attach_segment(os::Object object, Context contex
 inline std::shared_ptr<Segment> try_attach_segment(const SegmentName& name, Access access, const AttachOptions& options,
                                                    Context context) {
   return holding(object_of(name), [&]() -> std::shared_ptr<Segment> {
-    const auto kind = [&](const os::Object& object) { return kind_of(describe(object, context)); };
-    auto object = os::open_named(object_of(name), access, options, kind, context);
-    if (!object) {
+    std::optional<Description> description;
+    const auto kind = [&](const os::Object& idle) { return kind_of(description.emplace(describe(idle, context))); };
+    auto held = os::open_named(object_of(name), access, options, kind, context);
+    if (!held) {
       sweep_name(object_of(name));
       return nullptr;
     }
-    Description description = describe(*object, context);
-    return map_segment(std::move(*object), std::move(description), name, context);
+    if (!held->was_idle) description = describe(held->object, context);
+    return map_segment(std::move(held->object), std::move(*description), name, context);
   });
 }
 
@@ -81,6 +82,7 @@ inline std::string name_in_other_case(std::string_view name) {
     return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
   };
   for (std::string& other : os::names()) {
+    if (other == name) continue;  // no segment, or one that has just appeared
     if (std::equal(other.begin(), other.end(), name.begin(), name.end(), same_letter)) return std::move(other);
   }
   return {};

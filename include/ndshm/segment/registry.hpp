@@ -92,13 +92,13 @@ inline Removal remove(std::string_view name) {
   detail::check_name(name, detail::os::max_name_bytes, context);
   const bool found = detail::holding({.name = name}, [&] {
     const auto living = [](const detail::os::Object&) { return detail::os::Kind::persistent; };
-    const auto object = detail::os::open_named({.name = name}, detail::Access::read_write, {}, living, context);
-    if (!object) return false;
-    const detail::Description description = detail::describe(*object, context);
+    const auto held = detail::os::open_named({.name = name}, detail::Access::read_write, {}, living, context);
+    if (!held) return false;
+    const detail::Description description = detail::describe(held->object, context);
     if (!detail::is_persistent(description.control)) return true;
     const std::uint32_t flags = description.control.flags & ~detail::flag_persistent;
     const std::size_t offset = description.layout.control_offset + offsetof(detail::ControlPage, flags);
-    if (!object->write(offset, &flags, sizeof flags))
+    if (!held->object.write(offset, &flags, sizeof flags))
       throw detail::os::refused(detail::os::last_error(), context, "write");
     return true;
   });

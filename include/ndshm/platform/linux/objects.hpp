@@ -234,11 +234,17 @@ inline std::optional<Object> peek_named(const ObjectName& name) {
 
 inline bool is_held(const Object& object, const ObjectName&) { return linux_only::is_held(object.descriptor()); }
 
+/// What open_named() found.
+struct HeldObject {
+  Object object;
+  bool was_idle;  // nobody else held it, so that kind_of(object) was asked
+};
+
 /// Opens the object of that name and holds it, so that nobody removes it. Nothing where there is none, and where no
 /// process holds it and `kind_of(object)` does not say that it lives on its own: such an object is dead.
 template <class KindOf>
-std::optional<Object> open_named(const ObjectName& name, Access access, const AttachOptions& options, KindOf kind_of,
-                                 Context context) {
+std::optional<HeldObject> open_named(const ObjectName& name, Access access, const AttachOptions& options,
+                                     KindOf kind_of, Context context) {
   const std::string path = file_of(name, context);
   const auto open = [&](Descriptor fd) {
     Object object(std::move(fd), access, context);
@@ -266,7 +272,8 @@ std::optional<Object> open_named(const ObjectName& name, Access access, const At
       throw refused_path(last_error(), context, "open", path);
     }
     NDSHM_CRASH_POINT("attach: opened");
-    if (!linux_only::is_held(fd.get())) {
+    const bool idle_now = !linux_only::is_held(fd.get());
+    if (idle_now) {
       Object idle = open(std::move(fd));
       if (!idle.has_name()) continue;  // removed since it was opened: the name may be another one's by now
       if (kind_of(idle) != Kind::persistent) return std::nullopt;
@@ -276,7 +283,7 @@ std::optional<Object> open_named(const ObjectName& name, Access access, const At
     if (!locked && errno != EAGAIN && errno != EACCES) throw refused(last_error(), context, "lock " + path);
     NDSHM_CRASH_POINT("attach: locked");
     Object object = open(std::move(fd));
-    if (locked && object.has_name()) return object;
+    if (locked && object.has_name()) return HeldObject{std::move(object), idle_now};
     // Refused: a sweeper looks at it. No name: a sweeper removed it before we held it. Either ends at once.
     if (!locked && !backoff.wait()) {
       throw Error(errc::timed_out, context + "another process has had it locked for removal for 1 s",

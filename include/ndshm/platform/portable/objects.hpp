@@ -328,9 +328,15 @@ inline bool is_held(const Object&, const ObjectName& name) {
   return lock && !portable_only::try_flock(lock.get(), LOCK_EX);
 }
 
+/// What open_named() found.
+struct HeldObject {
+  Object object;
+  bool was_idle;  // nobody else held it, so that kind_of(object) was asked
+};
+
 template <class KindOf>
-std::optional<Object> open_named(const ObjectName& name, Access access, const AttachOptions& options, KindOf kind_of,
-                                 Context context) {
+std::optional<HeldObject> open_named(const ObjectName& name, Access access, const AttachOptions& options,
+                                     KindOf kind_of, Context context) {
   if (options.owner == Owner::anyone) {
     throw Error(errc::unsupported, context + "the portable path attaches only segments of this user");
   }
@@ -367,10 +373,10 @@ std::optional<Object> open_named(const ObjectName& name, Access access, const At
       portable_only::require_own_file(fd.get(), object_path, context);
     }
     Object object(std::move(fd), std::move(lock), access, context);
-    if (!idle) return object;
+    if (!idle) return HeldObject{std::move(object), false};
     if (kind_of(object) != Kind::persistent) return std::nullopt;
     if (!portable_only::try_flock(object.lock(), LOCK_SH) || !portable_only::stands(object.lock())) continue;
-    return object;
+    return HeldObject{std::move(object), true};
   }
 }
 

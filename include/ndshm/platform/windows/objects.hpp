@@ -290,10 +290,18 @@ inline std::optional<Object> peek_named(const ObjectName& name) {
 /// What can be opened is held.
 inline bool is_held(const Object&, const ObjectName&) { return true; }
 
+/// What open_named() found.
+struct HeldObject {
+  Object object;
+  bool was_idle;  // nobody else held it, so that kind_of(object) was asked
+};
+
 template <class KindOf>
-std::optional<Object> open_named(const ObjectName& name, Access access, const AttachOptions& options, KindOf,
-                                 Context context) {
-  return windows_only::open_by_sign(name, access, options.owner, context);
+std::optional<HeldObject> open_named(const ObjectName& name, Access access, const AttachOptions& options, KindOf,
+                                     Context context) {
+  auto object = windows_only::open_by_sign(name, access, options.owner, context);
+  if (!object) return std::nullopt;
+  return HeldObject{std::move(*object), false};
 }
 
 namespace windows_only {
