@@ -134,6 +134,34 @@ TEST_CASE("two directories do not see one another") {
   CHECK(other.is_empty());
 }
 
+TEST_CASE("a handle says which directory its name is in") {
+  const Directory one;
+  const Directory other;
+  const std::string name = unique_name();
+  const std::string file = one.path() + "/handle";
+  CHECK(exit_code_in(one.path(), [&] {
+          auto array = ndshm::create<int>(name, {4}, {.lifetime = ndshm::Lifetime::persistent});
+          array(1) = 7;
+          std::ofstream(file) << array.handle();
+          return 0;
+        }) == 0);
+  CHECK(exit_code_in(other.path(), [&] {
+          std::string text;
+          if (!std::getline(std::ifstream(file), text)) return 1;
+          const auto array = ndshm::attach<int, 1>(ndshm::Handle::parse(text));
+          if (array(1) != 7 || array.handle().to_string() != text) return 2;
+          // And one that says none means the system's own.
+          ndshm::NamedPlace place = std::get<ndshm::NamedPlace>(array.handle().place());
+          if (place.directory != one.path()) return 3;
+          place.directory.clear();
+          const ndshm::Handle elsewhere = array.handle().at(place);
+          return throws(errc::not_found, name, [&] { ndshm::attach<const int, 1>(elsewhere); }) ? 0 : 4;
+        }) == 0);
+  fs::remove(file);
+  CHECK(exit_code_in(one.path(), [&] { return ndshm::remove(name) == ndshm::Removal::removed ? 0 : 1; }) == 0);
+  CHECK(one.is_empty());
+}
+
 TEST_CASE("what waits for a name waits in that directory") {
   const Directory directory;
   const std::string name = unique_name();

@@ -2,6 +2,7 @@
 // freeze.cpp: an array that nobody can map for writing any more.
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -145,6 +146,12 @@ TEST_CASE("after freeze() nobody can map an array for writing, and who has it ma
   CHECK_ERROR((ndshm::attach<int, 1>(before)), errc::read_only, frozen);
   CHECK_ERROR((ndshm::attach<int, 1>(before.as_inherited(before.descriptor()))), errc::read_only, frozen);
   CHECK_ERROR((ndshm::attach<int, 1>(after)), errc::read_only, "the handle grants read access only");
+  // Nor is it handed on for writing.
+  CHECK_ERROR(ndshm::spawn("true", {}, {before}), errc::read_only, "handle 0: " + frozen);
+  int sockets[2];
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0);
+  CHECK_ERROR(ndshm::send(sockets[0], before), errc::read_only, frozen);
+  for (const int socket : sockets) ::close(socket);
   // And in a process that has let go of what it inherited.
   CHECK(exit_code_of([&] {
           const int kept = ::dup(before.descriptor());

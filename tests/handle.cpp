@@ -203,20 +203,20 @@ TEST_CASE("each broken rule of a handle's text is refused by name") {
       {"a name twice", text_of("name=a:name=a"), "expected \"uuid\""},
       {"a scope that is said anyway", text_of("scope=session:name=a"), "its scope is not machine"},
       {"a scope behind the name", text_of("name=a:scope=machine"), "expected \"uuid\""},
-      {"a scope without a name", text_of("scope=machine:fd=3"), "only a name has a scope"},
+      {"a scope without a name", text_of("scope=machine:fd=3"), "expected \"name\""},
       {"no UUID", "ndshm1:name=a" + tail, "expected \"uuid\""},
       {"no type", "ndshm1:name=a:uuid=" + uuid_text + ":shape=:strides=:offset=0:access=rw", "expected \"type\""},
       {"no shape", text_of("name=a", "strides=:offset=0:access=rw"), "expected \"shape\""},
       {"no strides", text_of("name=a", "shape=:offset=0:access=rw"), "expected \"strides\""},
       {"no offset", text_of("name=a", "shape=:strides=:access=rw"), "expected \"offset\""},
-      {"no access", text_of("name=a", "shape=:strides=:offset=0"), "it ends after \"offset\""},
+      {"no access", text_of("name=a", "shape=:strides=:offset=0"), "it ends before \"access\""},
       {"no access but its colon", text_of("name=a", "shape=:strides=:offset=0:"), "expected \"access\""},
       {"another order", text_of("name=a", "strides=:shape=:offset=0:access=rw"), "expected \"shape\""},
       {"an unknown field", text_of("name=a", "shape=:strides=:offset=0:mode=600:access=rw"), "expected \"access\""},
       {"an empty field", text_of("name=a", ":shape=:strides=:offset=0:access=rw"), "expected \"shape\""},
-      {"cut after the name", "ndshm1:name=a", "it ends after \"name\""},
-      {"cut after the UUID", "ndshm1:name=a:uuid=" + uuid_text, "it ends after \"uuid\""},
-      {"cut after the shape", text_of("name=a", "shape=3"), "it ends after \"shape\""},
+      {"cut after the name", "ndshm1:name=a", "it ends before \"uuid\""},
+      {"cut after the UUID", "ndshm1:name=a:uuid=" + uuid_text, "it ends before \"type\""},
+      {"cut after the shape", text_of("name=a", "shape=3"), "it ends before \"strides\""},
       {"more behind it", good + ":x=1", "there is more after its end"},
       {"a colon behind it", good + ":", "there is more after its end"},
       {"a newline behind it", good + "\n", "neither rw nor ro"},
@@ -228,7 +228,7 @@ TEST_CASE("each broken rule of a handle's text is refused by name") {
       {"writing only", text_of("name=a", "shape=:strides=:offset=0:access=wo"), "neither rw nor ro"},
 
       // The name.
-      {"an empty name", text_of("name="), "either a name or a descriptor"},
+      {"an empty name", text_of("name="), "the name is empty"},
       {"a slash", text_of("name=..%2Fpasswd"), "has a '/' in it"},
       {"a backslash", text_of("name=a%5Cb"), "has a backslash"},
       {"a NUL in the name", text_of("name=a%00b"), "has a NUL"},
@@ -250,7 +250,7 @@ TEST_CASE("each broken rule of a handle's text is refused by name") {
       {"a % and 0x", text_of("name=%0x41"), "not followed by two digits"},
 
       // The descriptor and the process.
-      {"a negative descriptor", text_of("fd=-1"), "either a name or a descriptor"},
+      {"a negative descriptor", text_of("fd=-1"), "its descriptor is negative"},
       {"a descriptor of 2^31", text_of("fd=2147483648"), "is not a number in range"},
       {"no number of a descriptor", text_of("fd="), "is not a number in range"},
       {"a descriptor with a 0 in front", text_of("fd=07"), "is not a number in range"},
@@ -264,7 +264,7 @@ TEST_CASE("each broken rule of a handle's text is refused by name") {
       {"a negative process", text_of("pid=-1:fd=7"), "is not a number in range"},
       {"no number of a process", text_of("pid=:fd=7"), "is not a number in range"},
       {"this process, by its file", text_of("pid=self:fd=7"), "is not a number in range"},
-      {"a negative descriptor of a process", text_of("pid=1:fd=-1"), "either a name or a descriptor"},
+      {"a negative descriptor of a process", text_of("pid=1:fd=-1"), "its descriptor is negative"},
 
       // The UUID.
       {"an empty UUID", with_uuid(""), "is not a UUID"},
