@@ -243,6 +243,22 @@ TEST_CASE("attach refuses another type, rank or order, and says what would work"
   CHECK_ERROR((ndshm::attach<double, 2>(name + "x")), errc::not_found, "there is no such segment");
 }
 
+TEST_CASE("what is often slipped in is recognised, and the message says what to write") {
+  const std::string name = unique_name("Slip");
+  const auto array = ndshm::create<double>(name, {3, 4});
+  CHECK_ERROR((ndshm::attach<double, 2>("/dev/shm/ndshm." + name)), errc::invalid_name,
+              "this is the path of a segment [ndshm.invalid_name]; write \"" + name + "\"");
+  if (ndshm::detail::os::can_list) {
+    std::string lower = name;
+    lower[0] = 's';
+    CHECK_ERROR((ndshm::attach<double, 2>(lower)), errc::not_found, "there is one called \"" + name + "\"");
+  }
+  CHECK_ERROR(ndshm::create<double>(name, {3, 4}), errc::already_exists,
+              "the name belongs to a segment: <f8 (3, 4), created by process " +
+                  std::to_string(ndshm::detail::os::process_id()) + " at 2");
+  CHECK_ERROR(ndshm::create_or_attach<double>(name, {4, 3}), errc::shape_mismatch, "[ndshm.shape_mismatch]; ");
+}
+
 TEST_CASE("names that no system takes are refused") {
   CHECK_ERROR((ndshm::create<int>("", {1})), errc::invalid_name, "empty");
   CHECK_ERROR((ndshm::create<int>("/a", {1})), errc::invalid_name, "write \"a\"");
