@@ -77,9 +77,9 @@ TEST_CASE("random bytes fill all that they are asked for, and no more") {
   for (std::size_t i = 0; i < 1000; i += 100) {
     CHECK(std::any_of(bytes.begin() + static_cast<std::ptrdiff_t>(i),
                       bytes.begin() + static_cast<std::ptrdiff_t>(i) + 100,
-                      [](unsigned char byte) { return byte != 0; }));
+                      [](unsigned char value) { return value != 0; }));
   }
-  CHECK(std::all_of(bytes.begin() + 1000, bytes.end(), [](unsigned char byte) { return byte == 0; }));
+  CHECK(std::all_of(bytes.begin() + 1000, bytes.end(), [](unsigned char value) { return value == 0; }));
 }
 
 TEST_CASE("the code of an error is known by the name of its category") {
