@@ -19,7 +19,7 @@
 #include <ndshm/ndshm.hpp>
 
 using ndshm::errc;
-using ndshm::scope;
+using ndshm::Scope;
 
 namespace {
 
