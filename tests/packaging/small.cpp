@@ -16,5 +16,5 @@ static_assert(__cplusplus >= 202002L, "the target asks for C++20");
 
 int main() {
   std::cout << "ndshm " << NDSHM_VERSION_MAJOR << '.' << NDSHM_VERSION_MINOR << '\n';
-  return ndshm::exists("packaging-nobody-made-this") ? 1 : 0;
+  return ndshm::exists("packaging-no-such") ? 1 : 0;
 }

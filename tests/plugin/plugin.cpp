@@ -22,7 +22,7 @@ EXPORTED int plugin_runs_processes() {
   return pool.map(std::vector<int>{1, 2}) == std::vector<int>{2, 3} ? 0 : 2;
 }
 
-EXPORTED void plugin_throws() { ndshm::attach<double, 1>("plugin-there-is-no-such-segment"); }
+EXPORTED void plugin_throws() { ndshm::attach<double, 1>("plugin-no-such"); }
 
 EXPORTED const std::error_category* plugin_category() { return &ndshm::error_category(); }
 

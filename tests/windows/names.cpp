@@ -175,12 +175,12 @@ TEST_CASE("text that is not UTF-8 is refused, and not changed into other text") 
 TEST_CASE("names of strangers' objects are no segments") {
   const std::string memory_name = unique_name();
   const auto memory = make_memory(object_name(memory_name), "D:(A;;GA;;;WD)", std::vector<char>(4096, 'x'));
-  CHECK_ERROR((ndshm::attach<int, 1>(memory_name)), errc::not_a_segment, "stranger");
+  CHECK_ERROR((ndshm::attach<int, 1>(memory_name)), errc::not_a_segment, "not a segment of ndshm");
   CHECK_ERROR((ndshm::create<int>(memory_name, {3})), errc::already_exists, memory_name);
 
   const std::string event_name = unique_name();
   const Handle event(::CreateEventW(nullptr, TRUE, FALSE, object_name(event_name).c_str()));
-  CHECK_ERROR((ndshm::attach<int, 1>(event_name)), errc::not_a_segment, "no memory");
+  CHECK_ERROR((ndshm::attach<int, 1>(event_name)), errc::not_a_segment, "not memory");
   CHECK_ERROR((ndshm::create<int>(event_name, {3})), errc::already_exists, event_name);
 
   // What a creator leaves that was ended while it wrote, as long as somebody looks at it.
