@@ -31,8 +31,8 @@ template <class S>
 struct FixedRank : std::integral_constant<std::size_t, deduced_rank> {};
 template <>
 struct FixedRank<ScalarShape> : std::integral_constant<std::size_t, 0> {};
-template <class I, std::size_t N>
-struct FixedRank<std::array<I, N>> : std::integral_constant<std::size_t, N> {};
+template <class Integer, std::size_t N>
+struct FixedRank<std::array<Integer, N>> : std::integral_constant<std::size_t, N> {};
 template <std::size_t... X>
 struct FixedRank<xt::fixed_shape<X...>> : std::integral_constant<std::size_t, sizeof...(X)> {};
 

@@ -168,9 +168,9 @@ class SharedArray : private detail::ElementCheck<std::remove_const_t<T>>,  // it
   void freeze() requires(std::is_const_v<T>) = delete;  // ndshm: this array is read-only; who has it writable can freeze it
   void fill(const value_type&) requires(std::is_const_v<T>) = delete;  // ndshm: this array is read-only; attach<T, N> without const to write to it
   template <class... Any> void resize(Any&&...) = delete;  // ndshm: a shared array keeps its shape; create another one and assign to it
-  template <class I> void resize(std::initializer_list<I>, bool = false) = delete;  // ndshm: a shared array keeps its shape; create another one and assign to it
+  template <class Integer> void resize(std::initializer_list<Integer>, bool = false) = delete;  // ndshm: a shared array keeps its shape; create another one and assign to it
   template <class... Any> void reshape(Any&&...) = delete;  // ndshm: a shared array keeps its shape; xt::reshape_view(a, {...}) looks at it in another one
-  template <class I> void reshape(std::initializer_list<I>, layout = L) = delete;  // ndshm: a shared array keeps its shape; xt::reshape_view(a, {...}) looks at it in another one
+  template <class Integer> void reshape(std::initializer_list<Integer>, layout = L) = delete;  // ndshm: a shared array keeps its shape; xt::reshape_view(a, {...}) looks at it in another one
   // clang-format on
 
   /// Element i of the array as if it were one-dimensional, in its own order (row-major where L is dynamic).

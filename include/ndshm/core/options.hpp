@@ -43,9 +43,9 @@ class Timeout {
   /// Durations too long to be counted in nanoseconds are for ever.
   template <class Rep, class Period>
   constexpr Timeout(std::chrono::duration<Rep, Period> limit) noexcept  // NOLINT(google-explicit-constructor)
-      : limit_(std::chrono::duration<double>(limit) < std::chrono::duration<double>(std::chrono::nanoseconds::max())
+      : limit_(std::chrono::duration<double>(limit) < std::chrono::duration<double>((std::chrono::nanoseconds::max)())
                    ? std::chrono::duration_cast<std::chrono::nanoseconds>(limit)
-                   : std::chrono::nanoseconds::max()) {}
+                   : (std::chrono::nanoseconds::max)()) {}
   template <class Number>
   requires std::is_arithmetic_v<Number>
   constexpr Timeout(Number) noexcept {  // NOLINT(google-explicit-constructor)

@@ -126,7 +126,7 @@ class Handle {
         fail("its directory " + detail::in_quotes(named->directory) + " is not an absolute path");
       }
     } else if (const auto* const theirs = std::get_if<ProcessPlace>(&place())) {
-      if (theirs->pid == 0 || theirs->pid > std::numeric_limits<std::uint32_t>::max()) {
+      if (theirs->pid == 0 || theirs->pid > (std::numeric_limits<std::uint32_t>::max)()) {
         fail("its process id is not between 1 and 4294967295");
       }
       if (theirs->descriptor < 0) fail("its descriptor is negative");

@@ -151,7 +151,7 @@ class TaskBoard {
   /// woken.
   bool finish(std::size_t worker, const Claim& claim, TaskState state, std::string_view error = {}) noexcept {
     if (state == TaskState::threw) {
-      const std::size_t bytes = std::min(error.size(), error_bytes - 1);
+      const std::size_t bytes = (std::min)(error.size(), error_bytes - 1);
       std::memcpy(error_text(claim.cell), error.data(), bytes);
       error_text(claim.cell)[bytes] = '\0';
     }
@@ -215,7 +215,7 @@ class TaskBoard {
     // In this order: a claim leaves `next` only after it was recorded in the slot.
     const std::uint64_t next = header_->next.load(std::memory_order_acquire);
     std::uint64_t claimed = slots_[worker].claimed.load(std::memory_order_acquire);
-    if ((next & worker_mask) == worker + 1) claimed = std::max(claimed, next >> worker_bits);
+    if ((next & worker_mask) == worker + 1) claimed = (std::max)(claimed, next >> worker_bits);
     if (claimed <= slots_[worker].finished.load(std::memory_order_acquire)) return std::nullopt;
     return claimed;
   }

@@ -205,7 +205,7 @@ class WorkerPool {
     };
     static_cast<RunReport&>(report) = run_with(jobs, options, keep);
     const std::size_t tasks = report.done + report.failed + report.cancelled;
-    report.results.resize(std::max(tasks, report.results.size()));
+    report.results.resize((std::max)(tasks, report.results.size()));
     return report;
   }
 
