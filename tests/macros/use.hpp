@@ -8,6 +8,7 @@ struct Particle {
   float mass;
   double position[3];
 };
+NDSHM_STRUCT(Particle, mass, position)
 
 [[maybe_unused]] void use_library() {
   auto array = ndshm::create<double>("macros", {2, 3});
@@ -17,7 +18,7 @@ struct Particle {
   const auto copy = ndshm::copy_of(xt::view(other, 1), {.reserve = ndshm::Reserve::lazy});
   const auto particles = ndshm::create<Particle>({8});
 
-  ndshm::WorkerPool pool(2, [](const ndshm::Range& range) { return range.begin; }, {.time_limit = {}});
+  ndshm::WorkerPool<ndshm::Range, std::size_t> pool(2, ndshm::WorkerProgram{"program"}, {.max_replacements = 1});
   (void)pool.map(ndshm::blocks(10, 3), {.progress = ndshm::progress_bar()});
   (void)pool.submit({0, 1}).wait_for(std::chrono::seconds(1));
 
@@ -27,5 +28,3 @@ struct Particle {
 }
 
 }  // namespace
-
-NDSHM_STRUCT(Particle, mass, position);

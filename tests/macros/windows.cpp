@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
-// <windows.h> as it is, with its macros min, max, small, near and far.
+// <windows.h> as it is, with its macros small, near and far. MinGW defines min and max in C alone, others in C++ too.
 #include <windows.h>
-#if !defined(min) || !defined(max)
-#error "nothing may define NOMINMAX here"
+// What the library includes must not see min and max.
+#include "others.hpp"
+#if !defined(min)
+#define min(a, b) (((a) < (b)) ? (a) : (b))
+#define max(a, b) (((a) > (b)) ? (a) : (b))
 #endif
-// The library behind it.
+// The library must not mind them.
 #include <ndshm/ndshm.hpp>
 
 #include "use.hpp"

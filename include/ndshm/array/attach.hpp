@@ -80,9 +80,9 @@ SharedArray<T, 1> attach(const Handle&, const AttachOptions& = {}) {
   static_assert(sizeof(T) == 0, "ndshm: say the number of dimensions, too: attach<T, 2>(handle)");
   std::abort();
 }
-template <class... None>
-requires(sizeof...(None) == 0) SharedArray<double, 1> attach(std::string_view, const AttachOptions& = {}) {
-  static_assert(sizeof...(None) > 0,
+template <class... Nothing>
+requires(sizeof...(Nothing) == 0) SharedArray<double, 1> attach(std::string_view, const AttachOptions& = {}) {
+  static_assert(sizeof...(Nothing) > 0,
                 "ndshm: say the type of the elements and the number of dimensions: attach<double, 2>(name)");
   std::abort();
 }

@@ -88,7 +88,7 @@ class SharedArray : private detail::ElementCheck<std::remove_const_t<T>>,  // it
   using strides_type = typename container_base::strides_type;
   using temporary_type = typename semantic_base::temporary_type;
   using expression_tag = xt::xtensor_expression_tag;
-  static constexpr std::size_t rank = N;
+  static constexpr std::size_t rank = N;  ///< the number of dimensions
 
   /// An empty array, attached to nothing; what a moved-from array is, too.
   SharedArray() noexcept { clear(); }

@@ -23,9 +23,10 @@ using Strides = std::vector<std::ptrdiff_t>;
 
 /// One length of a shape, made from any integer, so that `{rows, 10}` may mix types. Counts elements.
 struct Extent {
-  std::size_t value = 0;
-  bool negative = false;
+  std::size_t value = 0;  ///< elements
+  bool negative = false;  ///< whether the integer was negative, which no shape may contain
 
+  /// Makes a length of any integer.
   template <std::integral Integer>
   constexpr Extent(Integer length) noexcept  // NOLINT(google-explicit-constructor): shapes are written as numbers
       : value(static_cast<std::size_t>(length)), negative(std::cmp_less(length, 0)) {}

@@ -17,10 +17,12 @@ namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
 /// The indices from begin up to, not including, end: what xt::range takes.
 struct Range {
-  std::size_t begin = 0;
-  std::size_t end = 0;
+  std::size_t begin = 0;  ///< the first index
+  std::size_t end = 0;    ///< the index behind the last one
 
+  /// Returns the number of indices.
   constexpr std::size_t size() const noexcept { return end - begin; }
+  /// Returns whether there is no index.
   constexpr bool empty() const noexcept { return begin == end; }
   friend constexpr bool operator==(const Range&, const Range&) = default;
 };
