@@ -11,7 +11,7 @@ namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
 /// How long a named segment lives.
 enum class Lifetime {
-  shared,     ///< until the last process lets go of it, however that process ends
+  shared,     ///< until the last process has detached, however that process ends
   persistent  ///< until ndshm::remove(name); reboots and systemd's RemoveIPC end it too
 };
 
