@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // <windows.h> as it is, with its macros small, near and far. MinGW defines min and max in C alone, others in C++ too.
-#include <windows.h>
-// What the library includes must not see min and max.
+// others.hpp starts with <winsock2.h> and <windows.h>.
 #include "others.hpp"
 #if !defined(min)
 #define min(a, b) (((a) < (b)) ? (a) : (b))
