@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSL-1.0
 """The laws of include/ndshm, each of them a test.
 
-    laws.py doors|rooms|includes|systems|signatures [DIRECTORY OF ndshm.hpp]
+    laws.py doors|rooms|includes|systems|signatures|contracts [DIRECTORY OF ndshm.hpp]
     laws.py --self-test
 
 doors       A door, which is a header beside the rooms, only includes.
@@ -10,6 +10,7 @@ rooms       A header includes its own room and lower ones, and no header include
 includes    What a header uses of another one, or of the standard library, it includes itself.
 systems     Headers of operating systems, and #if on the system, are in platform/ alone; xtensor in array/xtensor.hpp.
 signatures  No name of ndshm::detail in what users see of a public declaration.
+contracts   Every public function, type, enumerator and member has a docstring: /// above it, or ///< behind it.
 
 Prints each breach as `room/header.hpp:LINE: …` and exits with 1 if there is one. The self-test breaks each law in a
 small tree and wants to read of it.
@@ -79,7 +80,8 @@ XTENSOR = re.compile(r"(xtensor|xtl)/")
 class Header:
     def __init__(self, root, path):
         self.name = path.relative_to(root).as_posix()
-        self.text = cpp.without_literals(path.read_text())
+        self.source = path.read_text()
+        self.text = cpp.without_literals(self.source)
         self.directives = list(cpp.preprocessor_lines(self.text))
         self.includes = [(line, match.group(2))
                          for line, directive in self.directives
@@ -321,7 +323,81 @@ def visible(declaration):
     return result
 
 
-LAWS = {"doors": doors, "rooms": rooms, "includes": includes, "systems": systems, "signatures": signatures}
+NO_CONTRACT = {"friend", "static_assert", "namespace", "extern"}
+
+
+def contracts(headers):
+    for header in headers.values():
+        source = header.source.split("\n")
+
+        def documented(first, last):
+            above = first - 2
+            while above >= 0 and source[above].lstrip().startswith("// NOLINT"):
+                above -= 1
+            return above >= 0 and source[above].lstrip().startswith("///") and "///<" not in source[above] or any(
+                "///<" in line for line in source[first - 1:last])
+
+        told_of = set()  # overloads that stand together, one directly below the other, share a docstring
+        for declaration in header.declarations:
+            if "detail" in declaration.spaces or declaration.spaces[:1] != ("ndshm",) or not declaration.accessible:
+                continue
+            words = [token.text for token in cpp.without_template(declaration.tokens)]
+            if not words or words[0] in NO_CONTRACT or is_obvious(declaration, words):
+                continue
+            first, last = declaration.line, declaration.tokens[-1].line
+            name = "::".join([*declaration.spaces[-1:], contract_name(declaration, words)])
+            if documented(first, last):
+                told_of.add(name)
+            elif name not in told_of:
+                yield header.name, first, f"no docstring: {' '.join(words)[:80]}"
+            if declaration.defines_class and "enum" in words[:1]:
+                for line, enumerator in enumerators(header, declaration):
+                    if line == first or not documented(line, line):
+                        yield header.name, line, f"no docstring: {words[-1]}::{enumerator}"
+
+
+def contract_name(declaration, words):
+    if "operator" in words:
+        return " ".join(words[words.index("operator"):][:2])
+    for before, word in zip(words, words[1:]):
+        if word == "(" and re.match(r"[A-Za-z_]", before):
+            return before
+    return cpp.declared_name(declaration) or words[-1]
+
+
+def is_obvious(declaration, words):
+    """What says everything by its form: what the language makes or deletes, moves, destructors, comparisons,
+    deduction guides, announcements, specialisations, and definitions of members that the class declares."""
+    if words[-1] in ("default", "delete") and "=" in words or words[0] == "~":
+        return True
+    if words[1:2] == ["("] and "->" in words:  # a deduction guide
+        return True
+    if "operator" in words:
+        following = words[words.index("operator") + 1]
+        if following == "==" or following == "=" and "&&" in words:
+            return True
+    if words[0] in cpp.CLASS_KEYS and not declaration.defines_class:
+        return True
+    if declaration.defines_class and cpp.class_name(cpp.without_template(declaration.tokens)).endswith("<>"):
+        return True
+    if words[0] == "using" and declaration.in_class:
+        return True  # what a container has to have
+    return not declaration.in_class and is_definition_of_member(declaration)
+
+
+def enumerators(header, declaration):
+    """The enumerators of an enum: (line, name)."""
+    tokens = cpp.tokens_of(header.text)
+    at = next(i for i, t in enumerate(tokens) if t.line == declaration.tokens[-1].line and t.text == "{")
+    for before, token in zip(tokens[at:], tokens[at + 1:]):
+        if token.text == "}":
+            return
+        if before.text in ("{", ","):
+            yield token.line, token.text
+
+
+LAWS = {"doors": doors, "rooms": rooms, "includes": includes, "systems": systems, "signatures": signatures,
+        "contracts": contracts}
 
 
 def breaches(law, root):

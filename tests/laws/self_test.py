@@ -34,15 +34,17 @@ GOOD = {
                          "#endif\n",
     "array/thing.hpp": "#pragma once\n#include <ndshm/array/xtensor.hpp>\n#include <ndshm/segment/segment.hpp>\n#include <string>\n"
                        "#include <type_traits>\n" + DETAIL + "template <class T>\nstruct Check {};\n" + CLOSE + OPEN +
-                       "template <class T>\nconcept Good = detail::fits<T>() || requires(const T& t) { t.size(); };\n"
-                       "template <class T, int N = 2>\nclass Array : private detail::Check<T>, public std::string {\n public:\n"
-                       "  Array() : detail::Check<T>(), data_{detail::first()} { detail::Segment s(1); }\n"
-                       "  /* detail::Segment */ const char* text() const { return \"detail::Segment\"; }\n"
-                       "  const char* raw() const { return R\"x(detail::Segment)x\"; }\n"
+                       "/// Good.\ntemplate <class T>\nconcept Good = detail::fits<T>() || requires(const T& t) { t.size(); };\n"
+                       "/// An array.\ntemplate <class T, int N = 2>\nclass Array : private detail::Check<T>, public std::string {\n public:\n"
+                       "  /// Makes one.\n  Array() : detail::Check<T>(), data_{detail::first()} { detail::Segment s(1); }\n"
+                       "  /* detail::Segment */ const char* text() const { return \"detail::Segment\"; }  ///< text\n"
+                       "  /// Returns it.\n  const char* raw() const { return R\"x(detail::Segment)x\"; }\n"
                        "  bool operator==(const Array&) const = default;\n"
-                       "  template <class E>\n  requires(!std::is_const_v<T>) Array& operator=(const E& e) { detail::go(e); return *this; }\n"
-                       "  void freeze() requires(!std::is_const_v<T>) { detail::Segment s(2); }\n  struct Place {\n    int number = 0;\n  };\n"
-                       "  friend struct detail::Access;\n  static_assert(sizeof(detail::Segment) > 0);\n  int size = detail::zero;\n\n"
+                       "  /// Assigns.\n  template <class E>\n  requires(!std::is_const_v<T>) Array& operator=(const E& e) { detail::go(e); return *this; }\n"
+                       "  /// Freezes it.\n  void freeze() requires(!std::is_const_v<T>) { detail::Segment s(2); }\n  void freeze(int) {}\n"
+                       "  /// A place.\n  struct Place {\n    int number = 0;  ///< its number\n  };\n"
+                       "  /// Red or not.\n  enum class Colour {\n    red,  ///< red\n    other = 7  ///< not\n  };\n"
+                       "  friend struct detail::Access;\n  static_assert(sizeof(detail::Segment) > 0);\n  int size = detail::zero;  ///< elements\n\n"
                        " protected:\n  detail::Segment* segment() { return nullptr; }\n\n private:\n  class Inner {\n   public:\n"
                        "    detail::Segment segment;\n  };\n  detail::Segment* data_;\n};\n"
                        "template <class T, int N>\ninline void Array<T, N>::later(detail::Segment s) {}\n" + CLOSE,
@@ -101,6 +103,21 @@ BROKEN = [
      "  void f(detail::Segment*);\n};\n", 11, "detail::Segment"),
     ("template <class F>\nA(F) -> A<detail::JobOf<F>>;\n", 4, "detail::JobOf"),
     ("inline detail::Segment* global = nullptr;\n", 3, "detail::Segment"),
+]] + [("contracts", {"array/x.hpp": "#pragma once\n" + OPEN + text + CLOSE}, f"array/x.hpp:{line}: no docstring: {said}")
+      for text, line, said in [
+    ("void send(int);\n", 3, "void send"),
+    ("// Sends.\nvoid send(int);\n", 4, "void send"),
+    ("/// Sends.\nvoid send(int);\nvoid receive(int);\n", 5, "void receive"),
+    ("/// Sends.\n\ntemplate <class T>\nvoid send(T);\n", 5, "void send"),
+    ("class A {};\n", 3, "class A"),
+    ("using Shape = int;\n", 3, "using Shape"),
+    ("inline constexpr int limit = 1;\n", 3, "inline constexpr int limit"),
+    ("/// A.\nclass A {\n public:\n  A(int);\n};\n", 6, "A ( int )"),
+    ("/// A.\nstruct A {\n  int x;\n  int y;  ///< y\n};\n", 5, "int x"),
+    ("/// A.\nstruct A {\n  int x;  ///< x\n  int y;\n};\n", 6, "int y"),
+    ("enum class Colour {\n  red  ///< red\n};\n", 3, "enum class Colour"),
+    ("/// A colour.\nenum class Colour {\n  red,  ///< red\n  blue\n};\n", 6, "Colour::blue"),
+    ("/// A colour.\nenum class Colour { red };\n", 4, "Colour::red"),
 ]]
 
 

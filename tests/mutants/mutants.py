@@ -380,7 +380,7 @@ MUTANTS = [
     Mutant("portable: a child gets all that is open", ("spawn",),
            [(UNIX_PROCESS, "if (fd < first || (::fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0) continue;", "if (fd >= 0) continue;")], True),
     Mutant("portable: a grandchild that keeps the pipe holds up wait_for", ("spawn",),
-           [(UNIX_PROCESS, "watching && readable_means_ended() ? left : std::min(left, slice)", "left + 0 * slice")], True),
+           [(UNIX_PROCESS, "watching && readable_means_ended() ? left : (std::min)(left, slice)", "left + 0 * slice")], True),
 
     # ---- Windows --------------------------------------------------------------------------------------------------
     Mutant("windows: a child inherits every handle that can be inherited", ("spawn",),
@@ -490,11 +490,11 @@ MUTANTS = [
     Mutant("a failure names the process that came after", QUEUE, [
         ("pool/task_queue.hpp", "    failure.pid = pids_[failure.worker];\n", "")]),
     Mutant("all tasks have the limit of the shortest", LIMITS, [
-        ("pool/time_limits.hpp", "    return *limit > Duration(0) ? *limit : Duration::max();", "    return shortest;")]),
+        ("pool/time_limits.hpp", "    return *limit > Duration(0) ? *limit : (Duration::max)();", "    return shortest;")]),
     Mutant("a task without a limit is late at once", LIMITS, [
-        ("pool/time_limits.hpp", "*limit > Duration(0) ? *limit : Duration::max()", "*limit")]),
+        ("pool/time_limits.hpp", "*limit > Duration(0) ? *limit : (Duration::max)()", "*limit")]),
     Mutant("a stopped worker that has reported is never late", LIMITS, [
-        ("pool/time_limits.hpp", "if (!limit) return shortest;", "if (!limit) return Duration::max();")]),
+        ("pool/time_limits.hpp", "if (!limit) return shortest;", "if (!limit) return (Duration::max)();")]),
     Mutant("an idle worker is late", LIMITS, [
         ("pool/time_limits.hpp", "    } else if (worker.state == WorkerState::sleeping || !pool.has_unclaimed) {",
          "    } else if (!pool.has_unclaimed) {")]),

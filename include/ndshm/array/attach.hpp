@@ -28,7 +28,7 @@ namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail {
 template <class T>
 constexpr Access access_for = std::is_const_v<T> ? Access::read_only : Access::read_write;
 
-/// The strided buffer that a handle means, in the segment that `find(context)` returns.
+/// Returns the strided buffer that a handle means, in the segment that `find(context)` returns.
 template <class T, std::size_t N, layout L, class Find>
 SharedArray<T, N, L> attach_by(const Handle& handle, Context context, Find find) {
   require_geometry<T, N, L>(handle.dtype(), handle.itemsize(), handle.shape(), handle.strides(), context);
@@ -44,11 +44,12 @@ SharedArray<T, N, L> attach_by(const Handle& handle, Context context, Find find)
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
-/// attach<T, N>(name): the array of that name, as another process created it. attach<const T, N> maps it read-only,
-/// from a descriptor that cannot be made writable. L says which order is expected; layout::dynamic takes every order.
-/// A process that attaches what it already has mapped shares the mapping.
-/// Throws errc::not_found (timed_out after options.timeout), type_mismatch, rank_mismatch, layout_mismatch,
-/// permission_denied, not_a_segment, damaged, incompatible.
+/// Returns the array of that name, as another process created it: attach<T, N>(name). attach<const T, N> maps it
+/// read-only, from a descriptor that cannot be made writable. L is the order that is expected; layout::dynamic accepts
+/// every order. A process that attaches what it has mapped already shares the mapping.
+/// Throws: errc::not_found if there is no such array, timed_out if there is none after options.timeout; type_mismatch,
+/// rank_mismatch or layout_mismatch if the array is of another kind; permission_denied if the system, or the owner
+/// check, refuses access; not_a_segment, damaged or incompatible if the object cannot be attached by this version.
 template <class T, std::size_t N, layout L = layout::row_major>
 SharedArray<T, N, L> attach(std::string_view name, const AttachOptions& options = {}) {
   const detail::Context context("attach", name);
@@ -57,10 +58,10 @@ SharedArray<T, N, L> attach(std::string_view name, const AttachOptions& options 
                                       context, false);
 }
 
-/// attach<T, N>(handle): the strided buffer that another process gave a handle of: a whole array, or a view of one with
-/// L = layout::dynamic, or with another L where it happens to be contiguous.
-/// Throws as above, and errc::stale_handle when another segment has taken the place of the one meant, errc::read_only
-/// when the handle grants read access only and T is not const.
+/// Returns the strided buffer that a handle describes: attach<T, N>(handle). It is a whole array, or a view of one with
+/// L = layout::dynamic, or with another L if the view is contiguous.
+/// Throws: as attach(name), and errc::stale_handle if another segment has replaced the one that the handle refers to,
+/// errc::read_only if the handle grants read access only and T is not const.
 template <class T, std::size_t N, layout L = layout::row_major>
 SharedArray<T, N, L> attach(const Handle& handle, const AttachOptions& options = {}) {
   return detail::attach_by<T, N, L>(handle, detail::Context("attach", handle.name()), [&](detail::Context context) {
@@ -80,9 +81,9 @@ SharedArray<T, 1> attach(const Handle&, const AttachOptions& = {}) {
   static_assert(sizeof(T) == 0, "ndshm: say the number of dimensions, too: attach<T, 2>(handle)");
   std::abort();
 }
-template <class... None>
-requires(sizeof...(None) == 0) SharedArray<double, 1> attach(std::string_view, const AttachOptions& = {}) {
-  static_assert(sizeof...(None) > 0,
+template <class... Nothing>
+requires(sizeof...(Nothing) == 0) SharedArray<double, 1> attach(std::string_view, const AttachOptions& = {}) {
+  static_assert(sizeof...(Nothing) > 0,
                 "ndshm: say the type of the elements and the number of dimensions: attach<double, 2>(name)");
   std::abort();
 }

@@ -37,7 +37,7 @@ namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail {
 /// What an array is created under: a name as the caller gave it, or none.
 using NameArgument = std::optional<std::string_view>;
 
-/// Makes a segment and lets `initialise` write its elements before any other process can see it.
+/// Creates a segment whose elements `initialise` writes before any other process can see it.
 template <class T, std::size_t N, layout L, class S, class Initialise>
 SharedArray<T, N, L> create(const NameArgument& name, const S& lengths, const CreateOptions& options,
                             std::string_view operation, Initialise initialise) {
@@ -59,7 +59,7 @@ SharedArray<T, N, L> create(const NameArgument& name, const S& lengths, const Cr
   return create<T, N, L>(name, lengths, options, "create", [](const SharedArray<T, N, L>&) {});
 }
 
-/// Whether a segment of that name can be attached within a second.
+/// Returns whether a segment of that name can be attached within a second.
 inline bool appears(const SegmentName& name, AttachOptions options) {
   try {
     options.timeout = std::chrono::seconds(1);
@@ -120,14 +120,16 @@ inline constexpr bool never = false;
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
-/// create<T>(name, shape, options): a new array of zeros, which other processes attach by its name.
-/// create<T>(shape, options): the same without a name, handed on by fork or by its handle; nothing can be left behind.
+/// Returns a new array of zeros: create<T>(name, shape, options) one that other processes attach by its name,
+/// create<T>(shape, options) one without a name, which is passed on by fork or by its handle and never outlives the
+/// processes that use it.
 ///
 /// The shape is `{rows, 10}` (integers of any types), a std::array such as the shape() of an expression, `{}` for an
 /// array of no dimensions, or with create<T, N> any range of N integers. create<T, N, layout::column_major> makes
-/// Fortran order. The memory is taken now, unless options.reserve is lazy: the cost is that of touching every page
-/// once. Throws errc::already_exists, out_of_memory, invalid_name, invalid_shape, permission_denied; nothing is left of
-/// a call that throws.
+/// Fortran order. The memory is reserved at once, which costs as much as touching every page, unless options.reserve is
+/// lazy. A call that throws leaves nothing behind.
+/// Throws: errc::already_exists if the name is in use, out_of_memory if there is not enough memory, invalid_name or
+/// invalid_shape if an argument breaks a rule, permission_denied if the system refuses access.
 template <class T, std::size_t N, layout L = layout::row_major>
 SharedArray<T, N, L> create(std::string_view name, const Extent (&shape)[N], const CreateOptions& options = {}) {
   return detail::create<T, N, L>(name, std::span(shape), options);
@@ -145,10 +147,10 @@ auto create(const S& shape, const CreateOptions& options = {}) {
   return detail::create<T, detail::rank_for<N, S>(), L>(std::nullopt, shape, options);
 }
 
-/// create_or_attach<T>(name, shape): attaches the array of that name, or creates it where there is none. Of n processes
-/// that race exactly one creates it, its is_creator() tells; the others wait until it is complete.
-/// Throws errc::type_mismatch, rank_mismatch, layout_mismatch or shape_mismatch when what is there is of another kind,
-/// and what create and attach throw.
+/// Returns the array of that name, attached if there is one, created if not: create_or_attach<T>(name, shape). If
+/// several processes call it at the same time, exactly one creates the array, for which is_creator() is true; the
+/// others wait until it is complete. Throws: errc::type_mismatch, rank_mismatch, layout_mismatch or shape_mismatch if
+/// there is an array of another kind, and what create() and attach() throw.
 template <class T, std::size_t N, layout L = layout::row_major>
 SharedArray<T, N, L> create_or_attach(std::string_view name, const Extent (&shape)[N],
                                       const CreateOptions& create_options = {},
@@ -161,10 +163,10 @@ auto create_or_attach(std::string_view name, const S& shape, const CreateOptions
   return detail::create_or_attach<T, detail::rank_for<N, S>(), L>(name, shape, create_options, attach_options);
 }
 
-/// copy_of(name, expression), copy_of(expression): a new array with the elements of an xtensor expression, which others
-/// can attach only when all of them are there. copy_of<N> for an expression whose rank is known at run time only, such
-/// as an xt::xarray; copy_of<N, layout::column_major> for Fortran order. Throws what create throws, and what evaluating
-/// throws.
+/// Returns a new array with the elements of an xtensor expression: copy_of(name, expression) or copy_of(expression).
+/// Others can attach it only when all elements have been written. copy_of<N> is for an expression whose rank is known
+/// at run time only, such as an xt::xarray; copy_of<N, layout::column_major> makes Fortran order. Throws: what create()
+/// throws, and what evaluating the expression throws.
 template <std::size_t N = deduced_rank, layout L = layout::row_major, class E>
 auto copy_of(std::string_view name, const xt::xexpression<E>& expression, const CreateOptions& options = {}) {
   return detail::copy_of<N, L>(name, expression.derived_cast(), options);

@@ -31,8 +31,8 @@ template <class S>
 struct FixedRank : std::integral_constant<std::size_t, deduced_rank> {};
 template <>
 struct FixedRank<ScalarShape> : std::integral_constant<std::size_t, 0> {};
-template <class I, std::size_t N>
-struct FixedRank<std::array<I, N>> : std::integral_constant<std::size_t, N> {};
+template <class Integer, std::size_t N>
+struct FixedRank<std::array<Integer, N>> : std::integral_constant<std::size_t, N> {};
 template <std::size_t... X>
 struct FixedRank<xt::fixed_shape<X...>> : std::integral_constant<std::size_t, sizeof...(X)> {};
 
@@ -47,8 +47,8 @@ constexpr std::size_t rank_for() {
 
 }  // namespace detail
 
-/// S may be a shape of N dimensions, or of any number if N is deduced: std::array, std::vector, what shape() of an
-/// expression returns. Braced lists are shapes besides.
+/// A type of shapes of N dimensions, or of any number if N is deduced: std::array, std::vector, what shape() of an
+/// expression returns. Braced lists are shapes too.
 template <class S, std::size_t N>
 concept ShapeLike = std::same_as<S, ScalarShape> ||(requires(const S& shape) {
   requires std::integral<std::decay_t<decltype(*shape.begin())>>;

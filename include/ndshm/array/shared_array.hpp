@@ -88,9 +88,9 @@ class SharedArray : private detail::ElementCheck<std::remove_const_t<T>>,  // it
   using strides_type = typename container_base::strides_type;
   using temporary_type = typename semantic_base::temporary_type;
   using expression_tag = xt::xtensor_expression_tag;
-  static constexpr std::size_t rank = N;
+  static constexpr std::size_t rank = N;  ///< the number of dimensions
 
-  /// An empty array, attached to nothing; what a moved-from array is, too.
+  /// Makes an empty array, attached to nothing. A moved-from array is the same.
   SharedArray() noexcept { clear(); }
 
   /// Not the way to make one; says so.
@@ -121,9 +121,10 @@ class SharedArray : private detail::ElementCheck<std::remove_const_t<T>>,  // it
   // clang-format on
   ~SharedArray() = default;
 
-  /// Evaluates an expression into the elements. Throws errc::shape_mismatch, with nothing changed, unless the
-  /// expression has exactly this shape. As everywhere in xtensor a temporary is made where the operands may overlap
-  /// (always before xtensor 0.26); xt::noalias(a) = expression makes none.
+  /// Evaluates an expression into the elements. As everywhere in xtensor, a temporary is made where the operands may
+  /// overlap (always before xtensor 0.26); xt::noalias(a) = expression makes none.
+  /// Throws: errc::shape_mismatch, with nothing changed, if the expression has not exactly this shape; what evaluating
+  /// throws.
   template <class E>
   requires(!std::is_const_v<T>) SharedArray& operator=(const xt::xexpression<E>& expression) {
     require_shape_of(expression.derived_cast());
@@ -131,7 +132,7 @@ class SharedArray : private detail::ElementCheck<std::remove_const_t<T>>,  // it
     return *this;
   }
 
-  /// The same without a temporary; what xt::noalias calls. A scalar fills the array.
+  /// Does the same without a temporary: what xt::noalias calls. A scalar fills the array. Throws: as operator=.
   template <class E>
   requires(!std::is_const_v<T>) SharedArray& assign(const xt::xexpression<E>& expression) {
     if constexpr (!xt::is_xscalar<E>::value) require_shape_of(expression.derived_cast());
@@ -139,7 +140,7 @@ class SharedArray : private detail::ElementCheck<std::remove_const_t<T>>,  // it
     return *this;
   }
 
-  /// What xt::noalias(a) += expression calls, and its like.
+  /// Does what xt::noalias(a) += expression and its like ask for. Throws: as operator=.
   template <class E>
   requires(!std::is_const_v<T>) SharedArray& computed_assign(const xt::xexpression<E>& expression) {
     require_shape_of(expression.derived_cast());
@@ -147,14 +148,14 @@ class SharedArray : private detail::ElementCheck<std::remove_const_t<T>>,  // it
     return *this;
   }
 
-  /// What a += scalar calls, and its like.
+  /// Does what a += scalar and its like ask for. Throws: what the function throws.
   template <class E, class F>
   requires(!std::is_const_v<T>) SharedArray& scalar_computed_assign(const E& scalar, F&& function) {
     semantic_base::scalar_computed_assign(scalar, std::forward<F>(function));
     return *this;
   }
 
-  /// Sets every element.
+  /// Sets every element to one value. Never throws.
   void fill(const value_type& value) requires(!std::is_const_v<T>) {
     std::fill(this->template begin<iteration_order>(), this->template end<iteration_order>(), value);
   }
@@ -168,12 +169,12 @@ class SharedArray : private detail::ElementCheck<std::remove_const_t<T>>,  // it
   void freeze() requires(std::is_const_v<T>) = delete;  // ndshm: this array is read-only; who has it writable can freeze it
   void fill(const value_type&) requires(std::is_const_v<T>) = delete;  // ndshm: this array is read-only; attach<T, N> without const to write to it
   template <class... Any> void resize(Any&&...) = delete;  // ndshm: a shared array keeps its shape; create another one and assign to it
-  template <class I> void resize(std::initializer_list<I>, bool = false) = delete;  // ndshm: a shared array keeps its shape; create another one and assign to it
+  template <class Integer> void resize(std::initializer_list<Integer>, bool = false) = delete;  // ndshm: a shared array keeps its shape; create another one and assign to it
   template <class... Any> void reshape(Any&&...) = delete;  // ndshm: a shared array keeps its shape; xt::reshape_view(a, {...}) looks at it in another one
-  template <class I> void reshape(std::initializer_list<I>, layout = L) = delete;  // ndshm: a shared array keeps its shape; xt::reshape_view(a, {...}) looks at it in another one
+  template <class Integer> void reshape(std::initializer_list<Integer>, layout = L) = delete;  // ndshm: a shared array keeps its shape; xt::reshape_view(a, {...}) looks at it in another one
   // clang-format on
 
-  /// Element i of the array as if it were one-dimensional, in its own order (row-major where L is dynamic).
+  /// Returns element i of the array as if it were one-dimensional, in its own order (row-major if L is dynamic).
   reference flat(size_type i) {
     if constexpr (L == layout::dynamic) {
       return this->template begin<layout::row_major>()[static_cast<std::ptrdiff_t>(i)];
@@ -189,41 +190,45 @@ class SharedArray : private detail::ElementCheck<std::remove_const_t<T>>,  // it
     }
   }
 
-  /// The name under which other processes attach; empty for an anonymous array.
+  /// Returns the name by which other processes attach the array; empty for an anonymous one. Throws:
+  /// errc::invalid_argument if the array is empty.
   const std::string& name() const { return segment("name").name(); }
 
-  /// What a program without this library opens to see the whole segment as a .npy file: `/dev/shm/ndshm.weights`, or
-  /// `/proc/PID/fd/N` of an anonymous array, as long as this process lives.
-  /// Throws errc::unsupported where the system shows no such file (portable path).
+  /// Returns the path at which a program without this library can read the whole segment as a .npy file:
+  /// `/dev/shm/ndshm.weights`, or `/proc/PID/fd/N` of an anonymous array, as long as this process lives.
+  /// Throws: errc::unsupported if the system shows no such file (portable path), errc::invalid_argument if the array is
+  /// empty.
   std::string path() const { return segment("path").path(detail::Context("path", name())); }
 
-  /// Identifies the segment for ever.
+  /// Returns what identifies the segment for ever. Throws: errc::invalid_argument if the array is empty.
   Uuid uuid() const { return segment("uuid").uuid(); }
 
-  /// Bytes of the elements of this array: size() * sizeof(T).
+  /// Returns the bytes of the elements of this array: size() * sizeof(T).
   std::size_t nbytes() const noexcept { return this->size() * sizeof(T); }
 
-  /// Whether the memory is mapped read-only.
+  /// Returns whether the memory is mapped read-only.
   static constexpr bool is_read_only() noexcept { return std::is_const_v<T>; }
 
-  /// Takes writing away from everybody who has not mapped the array for it yet, this process included, for ever: a new
-  /// mapping can only be read from. What is mapped for writing by now stays so, here and in other processes and their
-  /// forks. From then on handle() grants reading only, and attaching through an older handle for writing is
-  /// errc::read_only. Only for an array without a name. Freezing it again changes nothing.
-  /// Throws errc::unsupported for a named array, and where the system cannot do it (portable path, Linux before 5.1).
+  /// Makes every new mapping of an anonymous array read-only, for ever, in this process too. Mappings that can be
+  /// written to now stay writable, here and in other processes and their forks. From then on handle() grants reading
+  /// only, and attaching for writing through an older handle throws errc::read_only. Freezing again changes nothing.
+  /// Throws: errc::unsupported if the array has a name, or the system cannot do it (portable path, Linux before 5.1);
+  /// errc::invalid_argument if the array is empty.
   void freeze() requires(!std::is_const_v<T>) { segment("freeze").freeze(detail::Context("freeze", name())); }
 
-  /// Whether anybody has frozen the array.
+  /// Returns whether any process has frozen the array. Throws: errc::invalid_argument if the array is empty.
   bool is_frozen() const { return segment("is_frozen").is_frozen(); }
 
-  /// Whether this call of create, copy_of or create_or_attach made the segment; false for one that was attached.
+  /// Returns whether the call that returned this array created the segment; false if it attached it.
   bool is_creator() const noexcept { return creator_; }
 
-  /// Everything another process needs to attach this array: for reading only where it is mapped read-only or frozen.
+  /// Returns what another process needs to attach this array: for reading only if it is mapped read-only or frozen.
+  /// Throws: errc::invalid_argument if the array is empty.
   Handle handle() const { return handle_of(*this, "handle"); }
 
-  /// The same for a strided view of this array: xt::view with ranges and integers, xt::strided_view, xt::transpose, and
-  /// their like. Throws errc::invalid_argument when the view is one of another array.
+  /// Returns the same for a strided view of this array: xt::view with ranges and integers, xt::strided_view,
+  /// xt::transpose, and their like. Throws: errc::invalid_argument if it is a view of another array, or the array is
+  /// empty.
   template <class View>
   Handle handle(const View& view) const {
     static_assert(

@@ -17,7 +17,7 @@
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
-/// What went wrong. The names are stable; Error::what() carries them as `[ndshm.name]`.
+/// What went wrong. The names are stable; Error::what() contains them as `[ndshm.name]`.
 enum class errc {
   invalid_name = 1,   ///< a segment's name is empty, too long, or has a '/' or a NUL in it
   invalid_shape,      ///< a dimension is negative, or shape times element size does not fit into memory
@@ -25,7 +25,7 @@ enum class errc {
   invalid_handle,     ///< a handle's text breaks a rule of the format
   invalid_header,     ///< a .npy header breaks a rule of the format
   not_found,          ///< there is no such segment, process or descriptor
-  already_exists,     ///< the name belongs to a segment that lives
+  already_exists,     ///< the name belongs to a segment that is in use or persistent
   type_mismatch,      ///< the elements are of another type than T
   rank_mismatch,      ///< the array has another number of dimensions than N
   shape_mismatch,     ///< the shapes differ
@@ -46,7 +46,7 @@ enum class errc {
   system_error        ///< any other refusal by the operating system; Error::os_error() tells which
 };
 
-/// The name of a code as it stands in messages, for example "out_of_memory". Never throws.
+/// Returns the name of a code as messages show it, for example "out_of_memory".
 constexpr std::string_view to_string(errc code) noexcept {
   constexpr std::array<std::string_view, 26> names{
       "success",      "invalid_name",   "invalid_shape",     "invalid_argument", "invalid_handle", "invalid_header",
@@ -58,6 +58,7 @@ constexpr std::string_view to_string(errc code) noexcept {
   return index < names.size() ? names[index] : std::string_view{"unknown"};
 }
 
+/// Prints the name of a code. Throws: what the stream throws.
 inline std::ostream& operator<<(std::ostream& out, errc code) { return out << to_string(code); }
 
 namespace detail {
@@ -82,7 +83,7 @@ inline bool share_category(ShareInProcess share) noexcept {
 
 }  // namespace detail
 
-/// The std::error_category of ndshm::errc, named "ndshm": one in a process. Never throws.
+/// Returns the std::error_category of ndshm::errc, named "ndshm". A process has one.
 inline const std::error_category& error_category() noexcept {
   // Never destroyed: the destructor of a static object may meet an error.
   static detail::ErrorCategory& mine = *new (detail::category_memory) detail::ErrorCategory;
@@ -92,10 +93,11 @@ inline const std::error_category& error_category() noexcept {
   return one;
 }
 
+/// Returns the std::error_code of an errc.
 inline std::error_code make_error_code(errc code) noexcept { return {static_cast<int>(code), error_category()}; }
 
-/// Whether the code is that one, also where a shared object could not find the category of the others: it is known by
-/// its name. Never throws.
+/// Returns whether the code is the wanted one. Categories are compared by name, so that this also holds for an error
+/// from a shared object that could not find the category of the others.
 inline bool operator==(const std::error_code& code, errc wanted) noexcept {
   return code.value() == static_cast<int>(wanted) && std::string_view(code.category().name()) == "ndshm";
 }
@@ -103,29 +105,29 @@ inline bool operator==(const std::error_code& code, errc wanted) noexcept {
 /// The one exception type of the library.
 class NDSHM_VISIBLE Error : public std::system_error {
  public:
-  /// The text becomes `facts [ndshm.code]; remedy`, or ends at the bracket when there is no remedy.
+  /// Makes an error whose text is `facts [ndshm.code]; remedy`; it ends at the bracket if there is no remedy.
   Error(errc code, std::string_view facts, std::string_view remedy = {})
       : Error(code, std::error_code{}, facts, remedy) {}
 
-  /// The same with the operating system's own refusal, whose text is put into the message.
+  /// Does the same for an error of the operating system, whose text becomes part of the message.
   Error(errc code, std::error_code os_error, std::string_view facts, std::string_view remedy = {})
       : std::system_error(make_error_code(code)),
         os_error_(os_error),
         text_(std::make_shared<const std::string>(compose(code, os_error, facts, remedy))) {}
 
-  /// Operation, object, figures, `[ndshm.code]`, remedy. Never throws.
+  /// Returns the message: operation, object, figures, `[ndshm.code]`, remedy.
   const char* what() const noexcept override { return text_->c_str(); }
 
-  /// The code as an enumerator. Never throws.
+  /// Returns the code as an enumerator.
   errc condition() const noexcept { return static_cast<errc>(code().value()); }
 
-  /// The message up to the bracket: operation, object, figures. Never throws.
+  /// Returns the message up to the bracket: operation, object, figures.
   std::string_view facts() const noexcept {
     const std::string_view text = *text_;
     return text.substr(0, text.rfind(" [ndshm."));
   }
 
-  /// What the operating system answered; empty (false) where it was not the one that refused. Never throws.
+  /// Returns the error of the operating system; empty (false) if it reported none.
   std::error_code os_error() const noexcept { return os_error_; }
 
  private:

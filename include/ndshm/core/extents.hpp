@@ -23,11 +23,12 @@ using Strides = std::vector<std::ptrdiff_t>;
 
 /// One length of a shape, made from any integer, so that `{rows, 10}` may mix types. Counts elements.
 struct Extent {
-  std::size_t value = 0;
-  bool negative = false;
+  std::size_t value = 0;  ///< elements
+  bool negative = false;  ///< whether the integer was negative, which no shape may contain
 
-  template <std::integral I>
-  constexpr Extent(I length) noexcept  // NOLINT(google-explicit-constructor): shapes are written as numbers
+  /// Makes a length of any integer.
+  template <std::integral Integer>
+  constexpr Extent(Integer length) noexcept  // NOLINT(google-explicit-constructor): shapes are written as numbers
       : value(static_cast<std::size_t>(length)), negative(std::cmp_less(length, 0)) {}
 };
 
@@ -39,7 +40,7 @@ using ShapeView = std::span<const std::size_t>;
 using StridesView = std::span<const std::ptrdiff_t>;
 
 /// The most bytes one array may have: pointers into it are subtracted.
-inline constexpr std::size_t max_bytes = std::numeric_limits<std::ptrdiff_t>::max();
+inline constexpr std::size_t max_bytes = (std::numeric_limits<std::ptrdiff_t>::max)();
 
 constexpr std::optional<std::size_t> checked_multiply(std::size_t a, std::size_t b) noexcept {
   if (a != 0 && b > max_bytes / a) return std::nullopt;

@@ -31,7 +31,7 @@ Description describe(std::size_t size, Read read, Context context) {
     return Error(errc::not_a_segment, context + "it is not a segment of ndshm (" + why + ")");
   };
   constexpr std::size_t usual = 384;  // almost every header, in one read
-  std::string bytes(std::min(usual, size), '\0');
+  std::string bytes((std::min)(usual, size), '\0');
   if (bytes.size() < npy::preamble_bytes || !read(std::size_t{0}, bytes.data(), bytes.size())) {
     throw foreign(std::to_string(size) + " bytes are too few for a header");
   }

@@ -228,8 +228,8 @@ inline std::string cpp_name(std::string_view descr) {
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
-/// T may be the element type of a shared array: an arithmetic type of up to 8 bytes or long double, bool, std::byte, an
-/// enum, std::complex, _Float16 where the compiler has it, or a struct described with NDSHM_STRUCT.
+/// A type that may be the element type of a shared array: an arithmetic type of up to 8 bytes or long double, bool,
+/// std::byte, an enum, std::complex, _Float16 where the compiler has it, or a struct described with NDSHM_STRUCT.
 template <class T>
 concept Element = (detail::is_numpy_scalar<std::remove_cv_t<T>>() ||
                    detail::Described<std::remove_cv_t<T>>)&&std::is_trivially_copyable_v<std::remove_cv_t<T>> &&
@@ -243,7 +243,7 @@ concept Element = (detail::is_numpy_scalar<std::remove_cv_t<T>>() ||
 
 /// NDSHM_STRUCT(Type, member, member, ...): makes Type an Element whose members NumPy sees as fields, with their names,
 /// offsets and padding. Stands once, after the definition of Type, in the namespace of Type. A member may be any
-/// Element, a C array or std::array of one. A member that is left out becomes padding. Up to 64 members.
+/// Element, a C array or std::array of one. A member that is not listed becomes padding. Up to 64 members.
 #define NDSHM_STRUCT(Type, ...)                                                                                 \
   [[maybe_unused]] inline ::std::vector<::ndshm::detail::Field> ndshm_fields(const Type*) {                     \
     using ndshm_struct = Type;                                                                                  \

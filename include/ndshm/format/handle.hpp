@@ -64,8 +64,9 @@ class Handle {
     return copy;
   }
 
+  /// Returns where the segment is found.
   const Place& place() const noexcept { return fields_.place; }
-  /// Whether the segment is attached by its name.
+  /// Returns whether the segment is attached by its name.
   bool is_named() const noexcept { return std::holds_alternative<NamedPlace>(place()); }
   /// Returns the name; empty for a segment that has none.
   std::string_view name() const noexcept {
@@ -84,13 +85,13 @@ class Handle {
     return theirs != nullptr ? std::optional(theirs->pid) : std::nullopt;
   }
 
-  const Uuid& uuid() const noexcept { return fields_.uuid; }
+  const Uuid& uuid() const noexcept { return fields_.uuid; }           ///< identifies the segment
   const std::string& dtype() const noexcept { return fields_.dtype; }  ///< as in a .npy header, `<f8`
   std::size_t itemsize() const noexcept { return itemsize_; }          ///< bytes
   const Shape& shape() const noexcept { return fields_.shape; }        ///< elements
   const Strides& strides() const noexcept { return fields_.strides; }  ///< bytes
   std::size_t offset() const noexcept { return fields_.offset; }       ///< bytes from the segment's first element
-  bool is_read_only() const noexcept { return fields_.read_only; }
+  bool is_read_only() const noexcept { return fields_.read_only; }     ///< whether it grants reading only
 
   friend bool operator==(const Handle& a, const Handle& b) { return a.to_string() == b.to_string(); }
   friend std::ostream& operator<<(std::ostream& out, const Handle& handle) { return out << handle.to_string(); }
@@ -126,7 +127,7 @@ class Handle {
         fail("its directory " + detail::in_quotes(named->directory) + " is not an absolute path");
       }
     } else if (const auto* const theirs = std::get_if<ProcessPlace>(&place())) {
-      if (theirs->pid == 0 || theirs->pid > std::numeric_limits<std::uint32_t>::max()) {
+      if (theirs->pid == 0 || theirs->pid > (std::numeric_limits<std::uint32_t>::max)()) {
         fail("its process id is not between 1 and 4294967295");
       }
       if (theirs->descriptor < 0) fail("its descriptor is negative");

@@ -14,34 +14,34 @@ namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
 /// A segment that is attached by its name.
 struct NamedPlace {
-  std::string name;
-  std::string directory{};  ///< of the name; empty: the system's own, whatever NDSHM_DIR says to the reader
-  Scope scope = Scope::session;
+  std::string name;              ///< without a prefix of the system
+  std::string directory{};       ///< of the name; empty: the system's own, whatever NDSHM_DIR says to the reader
+  Scope scope = Scope::session;  ///< which log-in sessions find the name (Windows)
   friend bool operator==(const NamedPlace&, const NamedPlace&) = default;
 };
 
 /// A descriptor of a process of the same user.
 struct ProcessPlace {
-  std::uint64_t pid = 0;
-  int descriptor = -1;
+  std::uint64_t pid = 0;  ///< its process id
+  int descriptor = -1;    ///< the number that it has there
   friend bool operator==(const ProcessPlace&, const ProcessPlace&) = default;
 };
 
-/// A descriptor of whoever reads the handle, by its number.
+/// A descriptor of the process that reads the handle, by its number.
 struct DescriptorPlace {
-  int descriptor = -1;
+  int descriptor = -1;  ///< its number
   friend bool operator==(const DescriptorPlace&, const DescriptorPlace&) = default;
 };
 
 /// A descriptor that ndshm::spawn() hands over, counted from 0: only inherited() knows its number.
 struct InheritedPlace {
-  std::size_t index = 0;
+  std::size_t index = 0;  ///< among those handed over
   friend bool operator==(const InheritedPlace&, const InheritedPlace&) = default;
 };
 
 /// A descriptor that comes with the message which the handle is read from, counted from 0.
 struct MessagePlace {
-  std::size_t index = 0;
+  std::size_t index = 0;  ///< among those of the message
   friend bool operator==(const MessagePlace&, const MessagePlace&) = default;
 };
 

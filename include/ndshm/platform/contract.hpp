@@ -114,7 +114,7 @@ NDSHM_PROVIDES(std::uint64_t(), available_memory);
 // ---- objects.hpp ---------------------------------------------------------------------------------------------------
 
 /// A memory object that is open. One that open_named() returned is held: nobody removes it as long as this process, or
-/// one that it forked, has it open or mapped, and once all have let go, however they ended, it is dead.
+/// one that it forked, has it open or mapped, and once all have released it, however they ended, it is stale.
 template <class O>
 concept OpenObject = std::movable<O> && requires(O& own, const O& object, void* to, const void* from, Context context) {
   { object.size() } -> std::same_as<std::size_t>;  // bytes; those of a page that is not full may count

@@ -17,10 +17,12 @@ namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
 /// The indices from begin up to, not including, end: what xt::range takes.
 struct Range {
-  std::size_t begin = 0;
-  std::size_t end = 0;
+  std::size_t begin = 0;  ///< the first index
+  std::size_t end = 0;    ///< the index behind the last one
 
+  /// Returns the number of indices.
   constexpr std::size_t size() const noexcept { return end - begin; }
+  /// Returns whether there is no index.
   constexpr bool empty() const noexcept { return begin == end; }
   friend constexpr bool operator==(const Range&, const Range&) = default;
 };
@@ -78,7 +80,7 @@ constexpr std::size_t pieces(std::size_t size, std::size_t piece) { return size 
 
 constexpr Range piece_of(std::size_t size, std::size_t piece, std::size_t index) {
   const std::size_t begin = index * piece;
-  return {begin, begin + std::min(piece, size - begin)};
+  return {begin, begin + (std::min)(piece, size - begin)};
 }
 
 }  // namespace detail
@@ -122,7 +124,7 @@ inline Range share_of(std::size_t size, std::size_t part, std::size_t parts) {
     throw Error(errc::invalid_argument,
                 "share_of: there is no part " + std::to_string(part) + " of " + std::to_string(parts));
   }
-  const auto begin_of = [&](std::size_t i) { return size / parts * i + std::min(i, size % parts); };
+  const auto begin_of = [&](std::size_t i) { return size / parts * i + (std::min)(i, size % parts); };
   return {begin_of(part), begin_of(part + 1)};
 }
 

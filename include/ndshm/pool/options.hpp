@@ -16,7 +16,7 @@
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
-/// For a WorkerPool.
+/// How a WorkerPool starts and replaces its workers.
 struct PoolOptions {
   /// Called once in each worker before its first task, in replacements too: to attach arrays, to seed a generator. What
   /// it and the pool's function capture by reference are, in each worker, variables of its own.
@@ -42,17 +42,17 @@ struct PoolOptions {
 
 /// A program whose processes are the workers of a pool: its main() attaches what it needs and calls work().
 struct WorkerProgram {
-  std::filesystem::path path;  ///< as for spawn(); this_program() is this one again
-  std::vector<std::string> arguments{};
+  std::filesystem::path path;            ///< as for spawn(); this_program() is this one again
+  std::vector<std::string> arguments{};  ///< as for spawn()
   std::vector<Handle> handles{};  ///< inherited(0), inherited(1), … there; keep their arrays as long as the pool
-  SpawnOptions options{};
+  SpawnOptions options{};         ///< as for spawn()
 };
 
-/// For run(), map() and submit().
+/// How run(), map() and submit() do their tasks.
 struct RunOptions {
-  /// A task may be done twice without harm: if its worker dies it is given out again, up to max_attempts times in all.
+  /// Whether a task may be done twice without harm: if its worker dies, the task is then given out again.
   bool idempotent = false;
-  unsigned max_attempts = 3;
+  unsigned max_attempts = 3;  ///< how often an idempotent task is given out in all
 
   /// How long a task may run; its worker is then ended and replaced, also when it was stopped. 0: without a limit.
   std::chrono::nanoseconds task_timeout{0};

@@ -24,7 +24,7 @@
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
-/// For progress_bar().
+/// What progress_bar() shows, and where.
 struct ProgressBarOptions {
   std::string title{};         ///< UTF-8
   std::FILE* stream = stderr;  ///< where it is shown

@@ -134,7 +134,7 @@ inline ProgressFigures figures_of(const Progress& progress) {
     figures.time = format_clock(std::chrono::duration_cast<std::chrono::seconds>(progress.elapsed));
   } else if (rate > 0) {
     constexpr double most = 999.0 * 3600;  // what would take longer is not foreseen
-    const double left = static_cast<double>(*progress.total - std::min(over, *progress.total)) / rate;
+    const double left = static_cast<double>(*progress.total - (std::min)(over, *progress.total)) / rate;
     if (left < most) figures.time = format_clock(std::chrono::seconds(static_cast<long long>(left + 0.5))) + " left";
   }
   return figures;
@@ -182,7 +182,7 @@ inline std::string progress_line(std::string_view title, const Progress& progres
     std::string line = layout.title ? heading : "";
     if (has_bar) {
       const std::size_t cells = width - used - 3;  // but for the brackets and a space
-      const auto full = std::min(cells, static_cast<std::size_t>(progress.fraction() * static_cast<double>(cells)));
+      const auto full = (std::min)(cells, static_cast<std::size_t>(progress.fraction() * static_cast<double>(cells)));
       line += "[" + std::string(full, '=') + std::string(cells - full, ' ') + "] ";
     }
     return line + end;

@@ -27,12 +27,12 @@ enum class FailureReason {
 
 /// One task that was not done.
 struct TaskFailure {
-  std::size_t index = 0;   ///< of the task, in the order of the jobs
-  std::size_t worker = 0;  ///< who had it
-  std::uint64_t pid = 0;   ///< the worker's process; 0 for FailureReason::no_worker
-  FailureReason reason = FailureReason::threw;
-  std::optional<int> signal{};     ///< that ended its worker
-  std::optional<int> exit_code{};  ///< with which its worker ended
+  std::size_t index = 0;                        ///< of the task, in the order of the jobs
+  std::size_t worker = 0;                       ///< the index of the worker that had it
+  std::uint64_t pid = 0;                        ///< the worker's process; 0 for FailureReason::no_worker
+  FailureReason reason = FailureReason::threw;  ///< what happened
+  std::optional<int> signal{};                  ///< that ended its worker
+  std::optional<int> exit_code{};               ///< with which its worker ended
   /// `std::runtime_error: out of cheese`, `signal 9 (Killed)`, `exit code 3`, `ran longer than 2 s`.
   std::string text{};
 
@@ -52,7 +52,7 @@ struct RunReport {
   std::size_t cancelled = 0;            ///< never begun, because of cancel(); 1 more where the jobs cannot be counted
   std::vector<std::size_t> done_by{};   ///< how many of them each worker did
   std::size_t replaced = 0;             ///< workers that died and were replaced
-  std::chrono::nanoseconds elapsed{0};
+  std::chrono::nanoseconds elapsed{0};  ///< how long the run took
 
   /// Returns whether every task was done.
   bool success() const noexcept { return failed == 0 && cancelled == 0; }
@@ -61,6 +61,7 @@ struct RunReport {
 /// Thrown when tasks were not done: errc::task_failed, or errc::cancelled.
 class NDSHM_VISIBLE TaskError : public Error {
  public:
+  /// Makes the error of a run.
   TaskError(errc code, std::string_view facts, RunReport report)
       : Error(code, facts), report_(std::make_shared<const RunReport>(std::move(report))) {}
 
@@ -74,7 +75,7 @@ class NDSHM_VISIBLE TaskError : public Error {
 /// What try_map returns: a result for each job, none for those that failed.
 template <class Result>
 struct MapReport : RunReport {
-  std::vector<std::optional<Result>> results;
+  std::vector<std::optional<Result>> results;  ///< in the order of the jobs
 };
 
 namespace detail {

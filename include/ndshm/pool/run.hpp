@@ -21,7 +21,7 @@
 namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail {
 
 inline void configure(TaskSink& sink, const RunOptions& options) {
-  sink.attempts = options.idempotent ? std::max(1U, options.max_attempts) : 1;
+  sink.attempts = options.idempotent ? (std::max)(1U, options.max_attempts) : 1;
   sink.timeout = options.task_timeout;
 }
 

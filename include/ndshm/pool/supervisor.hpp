@@ -119,7 +119,7 @@ class Supervisor {
     const bool collected = queue_.collect();
     if (collected && !is_time_to_look()) return;
     // Everything counted up to here was collected: from now on each outstanding task will be counted once.
-    enough = std::min(std::max<std::size_t>(1, enough), queue_.outstanding());
+    enough = (std::min)(std::max<std::size_t>(1, enough), queue_.outstanding());
     const bool sleeps = !collected && (queue_.outstanding() == 0 || board_.wake_at(finished + enough));
     workers_.sleep(sleeps ? TimeLimits::shorter(limit, limits_.next_look(observe(), queue_.shortest_timeout()))
                           : std::chrono::nanoseconds(0));
@@ -195,7 +195,7 @@ class Supervisor {
     // So many cells that the workers have enough to do while the owner sleeps, in a few MiB.
     const std::size_t each = types.job_bytes + types.result_bytes + TaskBoard::error_bytes;
     const std::size_t cells =
-        std::max({std::size_t{16}, 4 * workers, std::min<std::size_t>(1024, (std::size_t{4} << 20) / each)});
+        (std::max)({std::size_t{16}, 4 * workers, std::min<std::size_t>(1024, (std::size_t{4} << 20) / each)});
     const std::size_t bytes = TaskBoard::bytes_for(types, workers, cells);
     return create_segment(
         {}, npy::Header{"|u1", 1, false, {bytes}}, {}, Context("WorkerPool"),

@@ -77,7 +77,7 @@ class TaskBoard {
     header->next = 0;
     header->wake_at = never;
     const Layout layout = layout_of(types, workers, cells);
-    std::uninitialized_value_construct_n(reinterpret_cast<Slot*>(memory + layout.slots), workers);
+    std::uninitialized_value_construct_n(reinterpret_cast<Slot*>(memory + layout.slots_begin), workers);
     std::uninitialized_value_construct_n(reinterpret_cast<Shared32*>(memory + layout.order), cells);
     for (std::size_t cell = 0; cell < cells; ++cell) new (memory + layout.cells + cell * layout.stride) Cell{};
     return TaskBoard(memory);
@@ -151,7 +151,7 @@ class TaskBoard {
   /// woken.
   bool finish(std::size_t worker, const Claim& claim, TaskState state, std::string_view error = {}) noexcept {
     if (state == TaskState::threw) {
-      const std::size_t bytes = std::min(error.size(), error_bytes - 1);
+      const std::size_t bytes = (std::min)(error.size(), error_bytes - 1);
       std::memcpy(error_text(claim.cell), error.data(), bytes);
       error_text(claim.cell)[bytes] = '\0';
     }
@@ -215,7 +215,7 @@ class TaskBoard {
     // In this order: a claim leaves `next` only after it was recorded in the slot.
     const std::uint64_t next = header_->next.load(std::memory_order_acquire);
     std::uint64_t claimed = slots_[worker].claimed.load(std::memory_order_acquire);
-    if ((next & worker_mask) == worker + 1) claimed = std::max(claimed, next >> worker_bits);
+    if ((next & worker_mask) == worker + 1) claimed = (std::max)(claimed, next >> worker_bits);
     if (claimed <= slots_[worker].finished.load(std::memory_order_acquire)) return std::nullopt;
     return claimed;
   }
@@ -303,7 +303,7 @@ class TaskBoard {
   };
 
   struct Layout {
-    std::size_t slots;
+    std::size_t slots_begin;
     std::size_t order;
     std::size_t errors;
     std::size_t cells;
@@ -318,15 +318,15 @@ class TaskBoard {
 
   static Layout layout_of(const TaskTypes& types, std::size_t workers, std::size_t cells) {
     Layout layout{};
-    layout.slots = round_up(sizeof(Header));
-    layout.order = layout.slots + workers * sizeof(Slot);
+    layout.slots_begin = round_up(sizeof(Header));
+    layout.order = layout.slots_begin + workers * sizeof(Slot);
     layout.errors = round_up(layout.order + cells * sizeof(Shared32));
     layout.cells = layout.errors + cells * error_bytes;
     layout.cell_count = cells;
     // Small jobs share a cache line with the state, others are aligned to the most that a type may ask for.
-    const bool small = types.job_bytes + types.result_bytes <= 48;
-    layout.job = small ? 16 : 64;
-    layout.result = layout.job + (small ? (types.job_bytes + 15) / 16 * 16 : round_up(types.job_bytes));
+    const bool fits_one_line = types.job_bytes + types.result_bytes <= 48;
+    layout.job = fits_one_line ? 16 : 64;
+    layout.result = layout.job + (fits_one_line ? (types.job_bytes + 15) / 16 * 16 : round_up(types.job_bytes));
     layout.stride = round_up(layout.result + types.result_bytes);
     layout.end = layout.cells + cells * layout.stride;
     return layout;
@@ -336,7 +336,7 @@ class TaskBoard {
       : memory_(memory),
         header_(reinterpret_cast<Header*>(memory)),
         layout_(layout_of(header_->types, header_->workers, header_->cells)),
-        slots_(reinterpret_cast<Slot*>(memory + layout_.slots)),
+        slots_(reinterpret_cast<Slot*>(memory + layout_.slots_begin)),
         order_(reinterpret_cast<Shared32*>(memory + layout_.order)) {}
 
   std::byte* cell_start(std::size_t cell) const noexcept { return memory_ + layout_.cells + cell * layout_.stride; }

@@ -105,7 +105,7 @@ class TimeLimits {
 
   static std::optional<Duration> shorter(std::optional<Duration> a, std::optional<Duration> b) {
     if (!a || !b) return a ? a : b;
-    return std::min(*a, *b);
+    return (std::min)(*a, *b);
   }
 
  private:
@@ -129,7 +129,7 @@ class TimeLimits {
     if (!worker.task) return shortest;
     const std::optional<Duration> limit = timeout_of(*worker.task);
     if (!limit) return shortest;
-    return *limit > Duration(0) ? *limit : Duration::max();
+    return *limit > Duration(0) ? *limit : (Duration::max)();
   }
 
   /// Since when the worker has been at what it is at now: a task, getting ready, or not claiming a task although there

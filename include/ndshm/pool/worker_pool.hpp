@@ -169,7 +169,7 @@ class WorkerPool {
   ~WorkerPool() { close(); }
 
   /// Does a task for each job of a range (blocks(), tiles(), a vector, anything that can be iterated) and waits for all
-  /// of them. Whoever is free takes the next job. The jobs are read as they are needed: 10,000,000 blocks take no more
+  /// of them. A free worker takes the next job. The jobs are read as they are needed: 10,000,000 blocks take no more
   /// memory than 1,000. Returns what became of them. Throws: TaskError, after all others are over, if a task failed or
   /// the run was cancelled; errc::cancelled if the pool was closed; errc::invalid_argument in a process that did not
   /// make it; what the jobs and the progress callback throw.
@@ -205,7 +205,7 @@ class WorkerPool {
     };
     static_cast<RunReport&>(report) = run_with(jobs, options, keep);
     const std::size_t tasks = report.done + report.failed + report.cancelled;
-    report.results.resize(std::max(tasks, report.results.size()));
+    report.results.resize((std::max)(tasks, report.results.size()));
     return report;
   }
 

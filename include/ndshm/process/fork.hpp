@@ -18,17 +18,17 @@
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
-/// For fork().
+/// How fork() treats other threads.
 struct ForkOptions {
   /// Fork even though other threads run. The child must then do nothing that takes a lock which one of them may hold:
   /// no allocation, no printing.
   bool allow_threads = false;
 };
 
-/// Runs a function in a child process. The function returns void or an int, the child's exit code; the exception that
-/// leaves it reaches the parent as text. The child ends with _exit: it runs no destructors of the parent's objects and
-/// no atexit functions; what it printed is flushed. Throws errc::multithreaded when other threads run (where the system
-/// can tell: Linux), errc::system_error when there can be no further process.
+/// Runs a function in a child process. Returns the child. The function returns void or an int, the child's exit code;
+/// an exception that it throws reaches the parent as text. The child ends with _exit: it runs no destructors of the
+/// parent's objects and no atexit functions; what it printed is flushed. Throws: errc::multithreaded if other threads
+/// run (Linux alone can tell), errc::system_error if the system can start no further process.
 template <class Function>
 [[nodiscard]] Process fork(Function&& function, ForkOptions options = {}) {
   static_assert(detail::os::has_fork<Function>, "ndshm: there is no fork on Windows; use ndshm::spawn");

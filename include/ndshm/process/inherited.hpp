@@ -27,7 +27,7 @@ namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail {
 inline constexpr const char* handle_variable = "NDSHM_HANDLE_";
 inline constexpr const char* count_variable = "NDSHM_HANDLE_COUNT";
 
-/// The texts of the handles that this process was given; none when it was not spawned.
+/// Returns the texts of the handles that this process was given; none if spawn() did not start it.
 inline const std::vector<std::string>& inherited_texts() {
   static const std::vector<std::string>& texts = *new std::vector<std::string>([] {  // never destroyed
     std::vector<std::string> found;
@@ -50,12 +50,13 @@ inline const std::vector<std::string>& inherited_texts() {
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
-/// How many handles this process was given by the spawn() that started it; 0 when none did.
+/// Returns how many handles the spawn() that started this process passed on; 0 if spawn() did not start it.
 inline std::size_t inherited_count() { return detail::inherited_texts().size(); }
 
-/// The handle number `index` of those given to spawn(). It can be attached any number of times: its descriptor stays
-/// open, and with it the memory of an anonymous array, until this process ends. Programs that this one starts do not
-/// get it, unless it is handed over again. Throws errc::not_found when there are not that many.
+/// Returns handle number `index` of those given to spawn(). It can be attached any number of times: its descriptor
+/// stays open, and with it the memory of an anonymous array, until this process ends. Programs that this one starts do
+/// not inherit it unless it is passed on again. Throws: errc::not_found if there are not that many handles,
+/// errc::invalid_handle if the handle's text, or its descriptor, is not one that spawn() passes on.
 inline Handle inherited(std::size_t index) {
   const std::vector<std::string>& texts = detail::inherited_texts();
   const auto given = detail::os::inherited_descriptors();
@@ -78,9 +79,9 @@ inline Handle inherited(std::size_t index) {
                                                           : " refers to no descriptor that this process was given"));
 }
 
-/// For main(): `return ndshm::run_main([&] { … });`. Runs a function that returns void or an int, the exit code. An
-/// exception that leaves it reaches the Process of the spawn() that started this program as text, or is printed when
-/// there is none; the exit code is Process::exception_exit_code then.
+/// Runs the function of a main() program: `return ndshm::run_main([&] { … });`. The function returns void or an int.
+/// Returns the exit code: that of the function, or Process::exception_exit_code if it throws. The text of the exception
+/// reaches the Process of the spawn() that started this program, or is printed if there is none. Never throws.
 template <class Function>
 int run_main(Function&& function) {
   inherited_count();  // what was handed over closes on exec from here on

@@ -20,21 +20,21 @@ struct ProcessAccess;  // how fork() and spawn() make a Process
 /// How a child process ended.
 class ExitStatus {
  public:
-  /// It returned: what the function returned (0 for void), or what the program gave to exit(). Only its lowest 8 bits
-  /// survive. None when a signal ended it.
+  /// Returns what the function returned (0 for void), or what the program gave to exit(), of which only the lowest 8
+  /// bits survive; nullopt if a signal ended the process.
   std::optional<int> exit_code() const noexcept { return exit_code_; }
 
-  /// The signal that ended it; none when it returned.
+  /// Returns the signal that ended the process; nullopt if it ended by itself.
   std::optional<int> signal() const noexcept { return signal_; }
 
-  /// `std::runtime_error: out of cheese`: type and text of the exception that left the function; empty without one. Cut
-  /// after 4 KiB.
+  /// Returns type and text of the exception that the function threw, `std::runtime_error: out of cheese`, cut after
+  /// 4 KiB; empty if it threw none.
   const std::string& exception() const noexcept { return exception_; }
 
-  /// It returned 0.
+  /// Returns whether the exit code is 0 and the function threw nothing.
   bool success() const noexcept { return exit_code_ == 0 && exception_.empty(); }
 
-  /// `exit code 3`, `signal 9 (Killed)`, `exception std::runtime_error: …`.
+  /// Returns `exit code 3`, `signal 9 (Killed)` or `exception std::runtime_error: …`.
   std::string to_string() const;
 
  private:
@@ -50,7 +50,7 @@ class Process {
   /// The exit code of a child whose function threw.
   static constexpr int exception_exit_code = 70;  // EX_SOFTWARE of sysexits.h
 
-  /// No process.
+  /// Owns no process.
   Process() = default;
   Process(Process&&) noexcept = default;
   Process& operator=(Process&& other) noexcept {
@@ -64,33 +64,34 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
-  /// A child that still runs is killed and reaped: call wait() to let it finish. Never waits for anything else.
+  /// Kills and reaps a child that still runs: call wait() to let it finish.
   ~Process() { end(); }
 
-  /// The process id; 0 for no process.
+  /// Returns the process id; 0 if there is no process.
   std::uint64_t pid() const noexcept { return child_.pid(); }
 
-  /// Whether it has not been seen to end.
+  /// Returns whether the child still runs. Throws: as wait().
   bool running() { return child_ && !poll(); }
 
-  /// Waits until the child has ended and says how. Can be called again.
-  /// Throws errc::invalid_argument for no process, errc::system_error when something else in this program has reaped
-  /// it.
+  /// Waits until the child has ended. Returns how it ended. Can be called again.
+  /// Throws: errc::invalid_argument if there is no process, errc::system_error if something else in this program has
+  /// reaped it.
   const ExitStatus& wait();
 
-  /// The same without waiting: nullptr while the child runs.
+  /// Returns how the child ended, or nullptr while it runs. Does not wait. Throws: as wait().
   const ExitStatus* poll();
 
-  /// Waits at most `limit`: nullptr when the child still runs then. Woken by its end where the system can do that
-  /// (Linux, Windows); elsewhere it is noticed within 20 ms.
+  /// Waits until the child has ended, but no longer than `limit`. Returns how it ended, or nullptr if it still runs.
+  /// Its end wakes the caller on Linux and Windows; elsewhere it is noticed within 20 ms. Throws: as wait().
   const ExitStatus* wait_for(std::chrono::nanoseconds limit);
 
-  /// Sends SIGKILL, unless the child has been reaped. wait() then tells the signal.
+  /// Sends SIGKILL unless the child has been reaped. wait() then returns that signal.
   void kill() noexcept {
     if (!status_) child_.kill();
   }
 
-  /// Kills the child if it is still at something: stops it, asks, and kills it or lets it go on.
+  /// Stops the child, calls the function, and kills the child if that returns true, or resumes it. Returns whether it
+  /// was killed. Throws: what the function throws.
   template <class IsStillAtIt>
   bool kill_if(IsStillAtIt is_still_at_it) {
     if (!child_ || status_) return false;
@@ -103,12 +104,12 @@ class Process {
     return false;
   }
 
-  /// Whether a signal has stopped it (SIGSTOP, SIGTSTP), so that it does nothing at all.
+  /// Returns whether a signal (SIGSTOP, SIGTSTP) has stopped the child.
   bool is_stopped() const noexcept { return child_ && !status_ && child_.is_stopped(); }
 
-  /// For poll(): readable at the latest when the child has ended. -1 for no process.
+  /// Returns a descriptor for poll(2), readable at the latest when the child has ended; -1 if there is no process.
   int poll_descriptor() const noexcept { return child_ ? child_.poll_descriptor() : -1; }
-  /// Whether it is readable then alone, and always then. Where it is not, poll() has to be called now and then.
+  /// Returns whether that descriptor is readable exactly when the child has ended. If not, call poll() now and then.
   bool readable_means_ended() const noexcept { return child_.readable_means_ended(); }
 
  private:
@@ -121,7 +122,7 @@ class Process {
     child_.kill();
     try {
       reap(std::nullopt);
-    } catch (const Error&) {  // somebody else reaped it: it is gone all the same
+    } catch (const Error&) {  // something else has reaped it: it has ended all the same
     }
   }
 

@@ -27,7 +27,7 @@
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
-/// For spawn().
+/// Where and with which environment spawn() starts a program.
 struct SpawnOptions {
   /// Variables besides, or in place of, those of this process. Not NDSHM_….
   std::vector<std::pair<std::string, std::string>> environment{};
@@ -35,8 +35,8 @@ struct SpawnOptions {
   std::filesystem::path working_directory{};
 };
 
-/// The path of the program that this process runs, to start it again. Throws errc::unsupported where the system does
-/// not tell (Linux, macOS and Windows do).
+/// Returns the path of the program that this process runs, to start it again. Throws: errc::unsupported if the system
+/// does not tell (Linux, macOS and Windows do).
 inline std::filesystem::path this_program() {
   const std::string path = detail::os::program_path(detail::Context("this_program"));
   return std::u8string(path.begin(), path.end());
@@ -114,14 +114,14 @@ inline Process spawn(const std::filesystem::path& path, const std::vector<std::s
 
 }  // namespace detail
 
-/// Starts another program. `program` is a path, or a name without a slash that is looked up in PATH; `arguments` come
-/// behind it; `handles` are what the child gets as inherited(0), inherited(1), …. Named arrays are attached by their
-/// names: keep them until the child has them. Anonymous ones are handed over here and now, each as one descriptor of
-/// the child's; that of a handle which grants reading only is opened for reading only (Linux, Windows), so that no
-/// mapping of it can be made writable. Throws errc::not_found, permission_denied or system_error when the program
-/// cannot be started, stale_handle when a handle's array is gone, invalid_argument for text that no program can be
-/// given, read_only when a handle grants writing to an array that is
-/// frozen by now, unsupported where the system has no working directory for children.
+/// Starts another program. Returns its process. `program` is a path, or a name without a slash that is looked up in
+/// PATH; `arguments` come behind it; `handles` are what the child gets as inherited(0), inherited(1), …. Named arrays
+/// are attached by their names: keep them until the child has attached them. Anonymous ones are passed on at once, each
+/// as one descriptor of the child; that of a handle which grants reading only is opened for reading only (Linux,
+/// Windows), so that no mapping of it can be made writable. Throws: errc::not_found, permission_denied or system_error
+/// if the program cannot be started, stale_handle if the array of a handle no longer exists, invalid_argument if a text
+/// has a NUL in it or a variable is not one that a child can be given, read_only if a handle grants writing to an array
+/// that has been frozen, unsupported if the system cannot start a child in another directory.
 [[nodiscard]] inline Process spawn(const std::filesystem::path& program, const std::vector<std::string>& arguments = {},
                                    const std::vector<Handle>& handles = {}, const SpawnOptions& options = {}) {
   return detail::spawn(program, arguments, handles, options, {});

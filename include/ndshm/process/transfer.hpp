@@ -24,7 +24,7 @@
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
-/// For send(), receive() and receive_handle().
+/// How long send(), receive() and receive_handle() wait.
 struct TransferOptions {
   /// How long to wait in all: for the other side to send, or to make room. Zero and less: not at all.
   Timeout timeout = std::chrono::seconds(10);
@@ -83,14 +83,15 @@ inline os::Object object_to_send(const Handle& handle, Context context) {
 /// Sends an array, or a view of one, to the process at the other end of a connected Unix domain socket (SOCK_STREAM,
 /// SOCK_SEQPACKET or SOCK_DGRAM), which takes it with receive() or receive_handle(). An anonymous array goes with a
 /// descriptor, which keeps its memory until it is received, whatever becomes of this process; of a named one goes the
-/// name alone, so that somebody has to hold it until then. A handle that grants reading only is sent with a descriptor
-/// that cannot be written through; a process of the same user could still open it anew through /proc, unless the array
-/// is frozen. Raises no SIGPIPE. Two threads must not send over one stream at the same time.
+/// name alone, so that a process has to keep it attached until then. A handle that grants reading only is sent with a
+/// descriptor that cannot be written through; a process of the same user could still open it anew through /proc, unless
+/// the array is frozen. Raises no SIGPIPE. Two threads must not send over one stream at the same time.
 ///
-/// Throws errc::timed_out, errc::not_found when the other side has closed or the array is gone, errc::stale_handle,
-/// errc::read_only for a handle that grants writing to what is frozen by now, errc::unsupported for a read-only handle
-/// of an anonymous array on the portable path, errc::invalid_argument for what is no connected Unix domain socket.
-/// After an error in the middle of a message a stream is of no more use.
+/// Throws: errc::timed_out if the time-out ran out, errc::not_found if the other side has closed the socket or the
+/// array no longer exists, errc::stale_handle if another segment has replaced it, errc::read_only if the handle grants
+/// writing to an array that has been frozen, errc::unsupported if the handle of an anonymous array is read-only on the
+/// portable path, errc::invalid_argument if the socket is not a connected Unix domain socket. After an error in the
+/// middle of a message, close a stream.
 inline void send(int socket, const Handle& handle, const TransferOptions& options = {}) {
   const detail::Context context("send", handle.name());
   detail::os::Socket to(socket, options.timeout, context);
@@ -103,10 +104,10 @@ inline void send(int socket, const Handle& handle, const TransferOptions& option
 /// advance. Owns the descriptor of an anonymous array, and closes it; arrays that were attached stay.
 class ReceivedHandle {
  public:
-  /// What was sent. That of an anonymous array names this process and the descriptor that this object owns.
+  /// Returns the handle that was sent. That of an anonymous array refers to the descriptor that this object owns.
   const Handle& handle() const noexcept { return handle_; }
 
-  /// The array; may be called more than once. Throws what ndshm::attach throws.
+  /// Returns the array. Can be called again. Throws: what ndshm::attach() throws.
   template <class T, std::size_t N, layout L = layout::row_major>
   SharedArray<T, N, L> attach(const AttachOptions& options = {}) const {
     if (!descriptor_) return ndshm::attach<T, N, L>(handle_, options);
@@ -131,13 +132,13 @@ class ReceivedHandle {
   detail::os::Descriptor descriptor_;  // none for a named array
 };
 
-/// Receives one message that send() sent. Reads nothing beyond its end.
+/// Receives one message that send() sent. Returns its handle. Reads nothing beyond the end of the message.
 ///
-/// Throws errc::timed_out, errc::not_found when the other side has closed and there is no further message,
-/// errc::invalid_handle for a message that breaks a rule: of its magic, its length, its text, or the descriptor that
-/// has to come with it; errc::system_error when this process may open no more descriptors, errc::invalid_argument for
-/// what is no connected Unix domain socket. No descriptor stays open after any of them. After errc::invalid_handle, and
-/// after a time-out in the middle of a message, close a stream: what comes next would not be understood.
+/// Throws: errc::timed_out if the time-out ran out, errc::not_found if the other side has closed the socket and there
+/// is no further message, errc::invalid_handle if the message breaks a rule of its magic, length, text or descriptors,
+/// errc::system_error if this process can open no more descriptors, errc::invalid_argument if the socket is not a
+/// connected Unix domain socket. No descriptor stays open after any of them. After errc::invalid_handle, and after a
+/// time-out in the middle of a message, close a stream: what comes next would not be understood.
 inline ReceivedHandle receive_handle(int socket, const TransferOptions& options = {}) {
   const detail::Context context("receive");
   detail::os::Socket from(socket, options.timeout, context);
@@ -147,9 +148,9 @@ inline ReceivedHandle receive_handle(int socket, const TransferOptions& options 
   return {handle, from.take_descriptor()};
 }
 
-/// receive<T, N>(socket): the array that the other side sent, as attach<T, N>(handle) would have it. Its own handle()
-/// names this process, so that it can be handed on. `attach_options` are for a named one.
-/// Throws what receive_handle and attach throw.
+/// Returns the array that the other side sent, as attach<T, N>(handle) would: receive<T, N>(socket). Its own handle()
+/// refers to this process, so that it can be passed on. `attach_options` are for a named array.
+/// Throws: what receive_handle() and attach() throw.
 template <class T, std::size_t N, layout L = layout::row_major>
 SharedArray<T, N, L> receive(int socket, const TransferOptions& options = {},
                              const AttachOptions& attach_options = {}) {

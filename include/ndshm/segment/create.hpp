@@ -52,8 +52,8 @@ inline std::string owner_of_name(const os::ObjectName& name) {
   }
 }
 
-/// Calls `attempt` until it returns something that is true; in between sweeps the name, which only the dead may lose.
-/// Throws errc::already_exists when a living segment has it.
+/// Calls `attempt` until it returns something that is true; in between sweeps the name, which only a stale segment
+/// loses. Throws errc::already_exists when a living segment has it.
 template <class Attempt>
 auto with_free_name(const SegmentName& name, Context context, Attempt attempt) {
   os::Backoff backoff(std::chrono::seconds(1));

@@ -23,21 +23,21 @@
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
-/// What list() says of one named segment.
+/// One named segment, as list() returns it.
 struct SegmentInfo {
-  std::string name;
-  Uuid uuid;
-  std::string dtype;  ///< as in a .npy header: `<f8`
-  Shape shape;
-  bool fortran_order;
-  std::size_t nbytes;  ///< of the elements
-  Lifetime lifetime;
-  bool in_use;  ///< whether a process holds it; one that is neither in use nor persistent is dead
-  std::uint64_t creator_pid;
-  std::chrono::system_clock::time_point created;
+  std::string name;           ///< as create() takes it
+  Uuid uuid;                  ///< identifies the segment for ever
+  std::string dtype;          ///< as in a .npy header: `<f8`
+  Shape shape;                ///< elements along each dimension
+  bool fortran_order;         ///< whether the first index varies fastest
+  std::size_t nbytes;         ///< of the elements
+  Lifetime lifetime;          ///< when the segment is removed
+  bool in_use;                ///< whether a process has attached it; one that is neither in use nor persistent is stale
+  std::uint64_t creator_pid;  ///< the process that created it
+  std::chrono::system_clock::time_point created;  ///< when that was
 };
 
-/// Returns the named segments that this user may read, dead ones too, sorted by name. Files that are no segments are
+/// Returns the named segments that this user may read, stale ones too, sorted by name. Files that are no segments are
 /// left out. Throws: errc::unsupported on Windows.
 inline std::vector<SegmentInfo> list() {
   if (!detail::os::can_list) {
@@ -81,11 +81,11 @@ inline bool exists(std::string_view name, Scope where = Scope::session) {
 enum class Removal {
   not_found,  ///< there is no segment of that name
   removed,    ///< the name is free, and its memory with it
-  deferred    ///< processes use the segment: it stays until the last of them lets go, and is removed by that one
+  deferred    ///< processes use the segment: it stays until the last of them detaches, and that one removes it
 };
 
 /// Ends a segment: a persistent one is persistent no longer, and what nobody uses is removed. A segment that is in use
-/// is never taken away from anybody. Returns what became of it. Throws: errc::invalid_name, not_a_segment, damaged,
+/// stays attached where it is. Returns what became of it. Throws: errc::invalid_name, not_a_segment, damaged,
 /// incompatible or permission_denied, and then removes nothing.
 inline Removal remove(std::string_view name) {
   const detail::Context context("remove", name);
@@ -107,7 +107,7 @@ inline Removal remove(std::string_view name) {
   return swept == detail::os::Swept::in_use ? Removal::deferred : Removal::removed;
 }
 
-/// The same. It takes a literal, for which std::remove(const char*) would be as good a match: in a program that is
+/// Does the same. It takes a literal, for which std::remove(const char*) would be as good a match: in a program that is
 /// `using namespace ndshm`, remove("weights") does not compile, instead of deleting a file of that name.
 inline Removal remove(const char* name) { return remove(std::string_view(name)); }
 

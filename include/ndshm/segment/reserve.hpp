@@ -48,7 +48,7 @@ inline Error out_of_memory(std::size_t bytes, bool named, std::error_code error,
       "use a smaller array, or Reserve::lazy if only parts of it will be touched"};
 }
 
-/// Throws when that is clearly more than there is: taking it would first starve everybody else.
+/// Throws if that is clearly more than there is: reserving it would first starve every other process.
 inline void require_room(const MemoryDemand& demand, Context context) {
   constexpr std::size_t large = std::size_t{1} << 26;  // less is not worth the question
   if (demand.bytes < large) return;
@@ -56,7 +56,7 @@ inline void require_room(const MemoryDemand& demand, Context context) {
     const os::Space space = os::space_of_names();
     return (demand.named && space.whole != 0 && demand.bytes > space.free) || demand.bytes > os::available_memory();
   };
-  // What the dead hold may be just what is missing.
+  // Stale segments may hold just what is missing.
   if (too_much() && (sweep_all() == 0 || too_much())) throw out_of_memory(demand.bytes, demand.named, {}, context);
 }
 
@@ -80,8 +80,8 @@ inline void reserve_memory(const os::UnpublishedObject& object, std::byte* addre
     throw out_of_memory(bytes + control_bytes, demand.named, error, context);
   }
   if (error) throw os::refused(error, context, "reserving " + format_bytes(bytes));
-  // Whoever writes there now would meet a page fault every 4 KiB, which takes several times as long. Where it is
-  // refused nothing is lost but time.
+  // Otherwise the first writer would meet a page fault every 4 KiB, which takes several times as long. If it is
+  // refused, nothing but time is lost.
   os::populate(address, bytes);
   os::populate(address + layout.control_offset, control_bytes);
 }

@@ -3,9 +3,9 @@
 // detach. Knows bytes and geometry, not element types. Includes format/ and platform/, no xtensor. create.hpp and
 // attach.hpp make one.
 //
-// The promises: a segment has a name only when it is complete; while any process holds it nobody removes it; the last
-// one to let go removes it; what a killed process left is dead, is never attached, and is removed by the next sweep. In
-// one process each segment is mapped once per kind of access.
+// The promises: a segment has a name only when it is complete; nobody removes it while a process has it attached; the
+// last process to detach removes it; a segment that killed processes left behind is stale: nobody attaches it, and the
+// next sweep removes it. In one process each segment is mapped once per kind of access.
 #pragma once
 
 #include <boost/interprocess/mapped_region.hpp>
@@ -35,7 +35,7 @@ inline Error frozen(Context context) {
 
 class Segment final : public Mapping {
  public:
-  /// Takes over an object that is held and mapped.
+  /// Takes ownership of an object that is held and mapped.
   Segment(os::Object object, SegmentName name, Description description, boost::interprocess::mapped_region region)
       : Mapping(std::move(region), description.layout.header_bytes, description.layout.data_bytes),
         object_(std::move(object)),
@@ -71,7 +71,8 @@ class Segment final : public Mapping {
   const os::Object& object() const noexcept { return object_; }
   /// Whether nobody can map it for writing any more.
   bool is_frozen() const { return !is_named() && object_.is_frozen(); }
-  /// Sees to it. Throws errc::unsupported for a named segment, and where the system cannot do it.
+  /// Makes every new mapping read-only. Throws: errc::unsupported if the segment has a name, or the system cannot do
+  /// it.
   void freeze(Context context) const {
     if (!is_named()) return object_.freeze(context);
     throw Error(errc::unsupported, context + "a named array cannot be frozen",

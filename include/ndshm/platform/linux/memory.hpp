@@ -42,7 +42,7 @@ inline std::string contents_of(const char* path) {
 /// Cuts the first line off, and returns it.
 inline std::string_view next_line(std::string_view& text) {
   const std::string_view line = text.substr(0, text.find('\n'));
-  text.remove_prefix(std::min(line.size() + 1, text.size()));
+  text.remove_prefix((std::min)(line.size() + 1, text.size()));
   return line;
 }
 
@@ -97,7 +97,7 @@ inline std::error_code populate(void* address, std::size_t bytes) {
   constexpr int populate_write = 23;  // MADV_POPULATE_WRITE, which older headers do not know
   constexpr std::size_t piece = std::size_t{64} << 20;
   for (std::size_t done = 0; done < bytes;) {
-    const std::size_t length = std::min(piece, bytes - done);
+    const std::size_t length = (std::min)(piece, bytes - done);
     if (::madvise(static_cast<char*>(address) + done, length, populate_write) != 0) {
       if (errno == EINTR) continue;
       if (errno == EINVAL) return std::make_error_code(std::errc::not_supported);

@@ -107,7 +107,7 @@ inline bool try_lock(int fd, Lock kind) {
   return retry_on_signal([&] { return ::fcntl(fd, F_OFD_SETLK, &range); }) == 0;
 }
 
-/// Whether any process holds the object, without touching its locks. Whoever sweeps it does not.
+/// Whether any process holds the object, without touching its locks. A process that sweeps it does not hold it.
 inline bool is_held(int fd) {
   struct flock range {};
   range.l_type = F_WRLCK;

@@ -8,7 +8,7 @@
 // go of both when the process ends. The lock file says whether the object is ours: its first byte is written before the
 // object is made. Where NDSHM_DIR names a directory the objects are plain files in it, ndshm_NAME, and the lock files
 // lie beside them, .ndshm_NAME.lock; its names belong to the users who made them. Weaker than linux/: the lock
-// belongs to a descriptor, so a program that closes descriptors it does not own lets go of its arrays; other users
+// belongs to a descriptor, so a program that closes descriptors it does not own gives up its arrays; other users
 // cannot attach; the clock of attach's time-out is looked at every 5 ms. Sources: shm_open(3p), flock(2), xnu,
 // bsd/kern/posix_shm.c: PSHMNAMLEN is 31.
 #pragma once
@@ -198,7 +198,8 @@ class UnpublishedObject {
   bool publish(const ObjectName&, Context context) {
     portable_only::set_mark(lock_.get(), portable_only::Mark::complete, context);
     NDSHM_CRASH_POINT("create: complete");
-    // From exclusive to shared. A system may let go in between, and a sweeper come in: that would show.
+    // From exclusive to shared. A system may release the lock in between, and a sweeper remove the object: that would
+    // show.
     const bool shared = retry_on_signal([&] { return ::flock(lock_.get(), LOCK_SH); }) == 0;
     if (!shared) throw refused(last_error(), context, "flock");
     published_ = true;
@@ -380,7 +381,7 @@ std::optional<HeldObject> open_named(const ObjectName& name, Access access, cons
   }
 }
 
-/// There are no seals here: whoever handed the descriptor on is trusted not to cut the object off.
+/// There are no seals here: the process that passed the descriptor on is trusted not to cut the object off.
 inline Object open_descriptor(int number, Access access, Context context) {
   Descriptor fd = duplicate(number, context);
   require_access(fd.get(), number, access, context);

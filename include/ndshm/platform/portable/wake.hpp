@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // portable/wake.hpp: waiting for other processes on any POSIX system: pipes. Weaker than linux/: a process that stands
-// still (SIGSTOP) when its parent ends, ends when it is let go on. Nothing outside platform/ includes it.
+// still (SIGSTOP) when its parent ends, ends when it is resumed. Nothing outside platform/ includes it.
 #pragma once
 
 #include <ndshm/core/context.hpp>

@@ -43,7 +43,7 @@ inline std::error_code reserve(int fd, std::size_t offset, std::size_t bytes) {
 #if defined(_POSIX_ADVISORY_INFO) && _POSIX_ADVISORY_INFO > 0
   constexpr std::size_t piece = std::size_t{4} << 20;
   for (std::size_t done = 0; done < bytes;) {
-    const std::size_t length = std::min(piece, bytes - done);
+    const std::size_t length = (std::min)(piece, bytes - done);
     const int error = ::posix_fallocate(fd, static_cast<off_t>(offset + done), static_cast<off_t>(length));
     if (error == EINTR) continue;
     if (error == EOPNOTSUPP) break;

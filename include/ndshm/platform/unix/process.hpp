@@ -133,7 +133,7 @@ namespace unix_only {
 /// Waits until the descriptor is readable; false when the time ran out or a signal came. For -1 it only waits.
 inline bool wait_for_input(int fd, std::chrono::nanoseconds limit) {
   using std::chrono::milliseconds;
-  const auto turn = std::min(std::chrono::ceil<milliseconds>(limit), milliseconds(INT_MAX));
+  const auto turn = (std::min)(std::chrono::ceil<milliseconds>(limit), milliseconds(INT_MAX));
   pollfd entry{fd, POLLIN, 0};
   return ::poll(&entry, 1, static_cast<int>(turn.count())) > 0;
 }
@@ -162,7 +162,7 @@ inline std::optional<ChildEnd> Child::reap(std::optional<std::chrono::nanosecond
     if (*limit <= nanoseconds(0)) return std::nullopt;
     const nanoseconds left = *limit - (std::chrono::steady_clock::now() - start);
     if (left <= nanoseconds(0)) return std::nullopt;
-    const nanoseconds turn = watching && readable_means_ended() ? left : std::min(left, slice);
+    const nanoseconds turn = watching && readable_means_ended() ? left : (std::min)(left, slice);
     // Readable although it runs: it will be readable the next time too, so only the clock is left.
     if (unix_only::wait_for_input(watching ? poll_descriptor() : -1, turn)) {
       if (const auto end = reap_with(WNOHANG)) return end;
@@ -296,8 +296,8 @@ inline std::vector<char*> pointers_to(std::vector<std::string>& strings) {
 class SpawnPlan {
  public:
   explicit SpawnPlan(Context context) : context_(context) {
-    require(::posix_spawn_file_actions_init(&actions_), "posix_spawn_file_actions_init");
-    require(::posix_spawnattr_init(&attributes_), "posix_spawnattr_init");
+    require_success(::posix_spawn_file_actions_init(&actions_), "posix_spawn_file_actions_init");
+    require_success(::posix_spawnattr_init(&attributes_), "posix_spawnattr_init");
   }
   SpawnPlan(const SpawnPlan&) = delete;
   SpawnPlan& operator=(const SpawnPlan&) = delete;
@@ -307,7 +307,8 @@ class SpawnPlan {
   }
 
   void put(int descriptor, int number) {
-    require(::posix_spawn_file_actions_adddup2(&actions_, descriptor, number), "posix_spawn_file_actions_adddup2");
+    require_success(::posix_spawn_file_actions_adddup2(&actions_, descriptor, number),
+                    "posix_spawn_file_actions_adddup2");
   }
 
   void close_everything_from(int first) {
@@ -317,7 +318,7 @@ class SpawnPlan {
     while (const dirent* entry = ::readdir(entries.get())) {
       const int fd = std::atoi(entry->d_name);  // 0 for . and ..
       if (fd < first || (::fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0) continue;
-      require(::posix_spawn_file_actions_addclose(&actions_, fd), "posix_spawn_file_actions_addclose");
+      require_success(::posix_spawn_file_actions_addclose(&actions_, fd), "posix_spawn_file_actions_addclose");
     }
   }
 
@@ -332,7 +333,7 @@ class SpawnPlan {
   }
 
  private:
-  void require(int error, std::string_view call) const {
+  void require_success(int error, std::string_view call) const {
     if (error != 0) throw refused(error_of(error), context_, call);
   }
 

@@ -33,7 +33,7 @@ class BasicSocket {
  public:
   /// Throws errc::invalid_argument for what is not a Unix domain socket.
   BasicSocket(int fd, std::chrono::nanoseconds timeout, Context context)
-      : fd_(fd), timeout_(std::max(timeout, std::chrono::nanoseconds(0))), context_(context) {
+      : fd_(fd), timeout_((std::max)(timeout, std::chrono::nanoseconds(0))), context_(context) {
     sockaddr_storage address{};
     socklen_t length = sizeof address;
     if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) throw no_socket(last_error());

@@ -150,7 +150,7 @@ inline void* watch_parent(void* argument) {
 
 /// Ends this process, at once and whatever it is doing, when the process behind the descriptor ends. Costs a thread
 /// that sleeps; it takes no lock and handles no signal, so that forking beside it is harmless. On the portable path a
-/// process that stands still (SIGSTOP) ends when it is let go on.
+/// process that stands still (SIGSTOP) ends when it is resumed.
 inline void exit_with_parent(int watched, std::uint64_t parent, Context context) {
   continue_with_parent();
   static unix_only::Watched argument;  // a process has one parent

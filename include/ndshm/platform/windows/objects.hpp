@@ -4,9 +4,9 @@
 // A file mapping can be opened by its name from the moment in which it is made, so the elements lie in one with a name
 // that nobody can guess, and the segment's own name belongs to a second one of a few bytes, the sign, which says what
 // the first one is called. It is made when the elements are complete, and counts from the moment on in which its last
-// word is written. Whoever holds a segment has both open; the kernel removes each with its last handle, however the
-// processes end. So there is no lock that a process could take with it, and nobody ever waits for a creator. All names
-// lie in the namespace of the session (`Local\`), or of the machine (`Global\`).
+// word is written. A process that holds a segment has both open; the kernel removes each with its last handle, however
+// the processes end. So there is no lock that a process could take with it, and nobody ever waits for a creator. All
+// names lie in the namespace of the session (`Local\`), or of the machine (`Global\`).
 //
 // Different from linux/: nothing outlives its last process (no Lifetime::persistent); memory is always committed,
 // so that Reserve::lazy does not make room for arrays larger than memory and page file, but pages are still made on

@@ -137,7 +137,7 @@ class Child {
     using std::chrono::milliseconds;
     DWORD turn = INFINITE;
     if (limit) {
-      const auto rounded_up = std::chrono::ceil<milliseconds>(std::max(*limit, std::chrono::nanoseconds(0)));
+      const auto rounded_up = std::chrono::ceil<milliseconds>((std::max)(*limit, std::chrono::nanoseconds(0)));
       turn = static_cast<DWORD>(std::min<milliseconds::rep>(rounded_up.count(), INFINITE - 1));
     }
     if (::WaitForSingleObject(process_.handle(), turn) != WAIT_OBJECT_0) return std::nullopt;
