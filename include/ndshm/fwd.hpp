@@ -34,4 +34,4 @@ class SharedArray;
 template <class Job, class Result>
 class WorkerPool;
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm

@@ -40,7 +40,7 @@ SharedArray<T, N, L> attach_by(const Handle& handle, Context context, Find find)
   return ArrayAccess::make<T, N, L>(segment, segment->data(), handle.shape(), handle.strides(), handle.offset(), false);
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
@@ -88,4 +88,4 @@ requires(sizeof...(Nothing) == 0) SharedArray<double, 1> attach(std::string_view
   std::abort();
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm

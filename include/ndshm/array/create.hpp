@@ -116,7 +116,7 @@ auto copy_of(const NameArgument& name, const E& expression, const CreateOptions&
 template <class T>
 inline constexpr bool never = false;
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
@@ -211,4 +211,4 @@ requires std::is_enum_v<Option> SharedArray<T, N, L> create(const Extent (&)[N],
   std::abort();
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm

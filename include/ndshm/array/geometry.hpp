@@ -94,4 +94,4 @@ SharedArray<T, N, L> whole_array(std::shared_ptr<Segment> segment, Context conte
   return ArrayAccess::make<T, N, L>(segment, data, header.shape, strides, 0, creator);
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

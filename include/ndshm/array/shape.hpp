@@ -98,4 +98,4 @@ npy::Header header_of(Shape shape) {
 }
 
 }  // namespace detail
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm

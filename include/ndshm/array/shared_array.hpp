@@ -312,4 +312,4 @@ Handle SharedArray<T, N, L>::handle_of(const View& view, std::string_view operat
   return {from.place(), from.uuid(), from.header().descr, shape, std::move(strides), offset, read_only};
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm

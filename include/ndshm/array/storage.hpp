@@ -79,4 +79,4 @@ class SharedStorage {
   size_type size_ = 0;
 };
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

@@ -47,4 +47,4 @@ class Context {
   std::size_t handle_ = no_handle;
 };
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

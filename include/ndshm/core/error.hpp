@@ -143,7 +143,7 @@ class NDSHM_VISIBLE Error : public std::system_error {
   std::shared_ptr<const std::string> text_;  // shared: copying an exception must not throw
 };
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm
 
 template <>
 struct std::is_error_code_enum<ndshm::errc> : std::true_type {};

@@ -32,7 +32,7 @@ struct Extent {
       : value(static_cast<std::size_t>(length)), negative(std::cmp_less(length, 0)) {}
 };
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail {
 
@@ -131,4 +131,4 @@ inline bool fits(ShapeView shape, StridesView strides, std::size_t itemsize, std
          static_cast<std::size_t>(touched->last) <= bytes - offset;
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

@@ -47,4 +47,4 @@ inline void check_name(std::string_view name, std::size_t longest, Context conte
   }
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

@@ -82,4 +82,4 @@ struct AttachOptions {
   ndshm::Scope scope = ndshm::Scope::session;  ///< where to look; create_or_attach looks where it would create
 };
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm

@@ -68,4 +68,4 @@ inline std::string in_quotes(std::string_view text) {
   return result += '"';
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

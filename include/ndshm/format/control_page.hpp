@@ -18,7 +18,7 @@ namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 /// Identifies one segment for ever: a name can be used again, a UUID is not. (RFC 9562, version 4.)
 using Uuid = boost::uuids::uuid;
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail {
 
@@ -90,4 +90,4 @@ inline void check_control(const ControlPage& page, Context context) {
   }
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

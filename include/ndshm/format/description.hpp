@@ -63,4 +63,4 @@ Description describe(std::size_t size, Read read, Context context) {
   return result;
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

@@ -224,7 +224,7 @@ inline std::string cpp_name(std::string_view descr) {
   return "T /* " + std::string(descr) + " */";
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
@@ -235,7 +235,7 @@ concept Element = (detail::is_numpy_scalar<std::remove_cv_t<T>>() ||
                    detail::Described<std::remove_cv_t<T>>)&&std::is_trivially_copyable_v<std::remove_cv_t<T>> &&
                   !std::is_volatile_v<T>;
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm
 
 #define NDSHM_DETAIL_FIELD(r, unused, member)                                             \
   ::ndshm::detail::make_field<decltype(ndshm_struct::member)>(BOOST_PP_STRINGIZE(member), \

@@ -157,4 +157,4 @@ class Handle {
   std::size_t itemsize_;
 };
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm

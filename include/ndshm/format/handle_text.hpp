@@ -258,4 +258,4 @@ class HandleReader {
   HandleFields fields_;
 };
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

@@ -63,4 +63,4 @@ inline std::size_t text_bytes(std::string_view bytes, Context context) {
   return length;
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

@@ -81,4 +81,4 @@ inline std::string format(const Header& header) {
   return bytes += '\n';
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::npy
+}  // namespace ndshm::detail::npy

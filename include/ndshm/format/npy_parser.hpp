@@ -261,7 +261,7 @@ class NpyParser {
   Context context_;
 };
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::npy {
 
@@ -282,4 +282,4 @@ inline Type parse_descr(std::string_view descr, Context context = {}) {
   return NpyParser(descr, context).whole_type();
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::npy
+}  // namespace ndshm::detail::npy

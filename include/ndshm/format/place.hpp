@@ -48,4 +48,4 @@ struct MessagePlace {
 /// Where a segment is.
 using Place = std::variant<NamedPlace, ProcessPlace, DescriptorPlace, InheritedPlace, MessagePlace>;
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm

@@ -45,4 +45,4 @@ inline SegmentLayout layout_to_make(const npy::Header& header, std::size_t heade
                                        std::to_string(header.itemsize) + "-byte elements does not fit into memory");
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

@@ -35,4 +35,4 @@ boost::interprocess::mapped_region map(const Mappable& mappable, std::size_t off
   }
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

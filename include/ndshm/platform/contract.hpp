@@ -283,4 +283,4 @@ static_assert(MessageSocket<Socket>);
 
 #undef NDSHM_PROVIDES
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os::contract
+}  // namespace ndshm::detail::os::contract

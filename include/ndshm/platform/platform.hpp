@@ -53,7 +53,7 @@ inline constexpr bool can_list = NDSHM_HAS_LIST != 0;
 /// Errors of all shared objects of this process have one category.
 inline const bool categories_are_shared = share_category(share_in_process);
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os
 
 // Last: it looks at all of the above.
 #include <ndshm/platform/contract.hpp>

@@ -44,4 +44,4 @@ T& one_in_process(const char* name) {
   return one;
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

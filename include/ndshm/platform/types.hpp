@@ -114,4 +114,4 @@ inline std::uint64_t steady_ns() {
           .count());
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

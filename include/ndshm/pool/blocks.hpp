@@ -128,4 +128,4 @@ inline Range share_of(std::size_t size, std::size_t part, std::size_t parts) {
   return {begin_of(part), begin_of(part + 1)};
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm

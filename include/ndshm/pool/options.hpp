@@ -64,4 +64,4 @@ struct RunOptions {
   std::size_t max_failures = 1000;
 };
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm

@@ -100,4 +100,4 @@ class PendingTask {
   std::shared_ptr<Sink> sink_;
 };
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm

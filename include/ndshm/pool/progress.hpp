@@ -38,7 +38,7 @@ namespace detail {
 /// Shows one run after the other; not copied, because it knows what is on the terminal.
 class ProgressBar {
  public:
-  explicit ProgressBar(ProgressBarOptions options)
+  explicit ProgressBar(const ProgressBarOptions& options)
       : stream_(options.stream),
         title_(printable(options.title)),
         prints_lines_(options.lines_without_terminal),
@@ -131,4 +131,4 @@ inline ProgressCallback progress_bar(std::string title = {}) {
   return progress_bar(ProgressBarOptions{.title = std::move(title)});
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdio>
 #include <ndshm/core/config.hpp>
@@ -135,7 +136,7 @@ inline ProgressFigures figures_of(const Progress& progress) {
   } else if (rate > 0) {
     constexpr double most = 999.0 * 3600;  // what would take longer is not foreseen
     const double left = static_cast<double>(*progress.total - (std::min)(over, *progress.total)) / rate;
-    if (left < most) figures.time = format_clock(std::chrono::seconds(static_cast<long long>(left + 0.5))) + " left";
+    if (left < most) figures.time = format_clock(std::chrono::seconds(std::llround(left))) + " left";
   }
   return figures;
 }
@@ -196,4 +197,4 @@ inline std::string plain_progress_line(std::string_view title, const Progress& p
   return heading + join(figures_of(progress), {true, false, true, true, true, true});
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

@@ -28,4 +28,4 @@ struct Progress {
 /// Called in the thread that runs the tasks, at most about ten times a second, and once at the end.
 using ProgressCallback = std::function<void(const Progress&)>;
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm

@@ -95,4 +95,4 @@ inline TaskError error_for(RunReport report) {
 
 }  // namespace detail
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm

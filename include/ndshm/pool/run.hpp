@@ -138,4 +138,4 @@ class Run {
   Clock::time_point last_published_ = start_;
 };
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

@@ -344,4 +344,4 @@ class Supervisor {
   bool closed_ = false;
 };
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

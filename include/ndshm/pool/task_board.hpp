@@ -368,4 +368,4 @@ class TaskBoard {
   std::uint64_t posted_ = 0;
 };
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

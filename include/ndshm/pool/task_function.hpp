@@ -45,4 +45,4 @@ decltype(auto) call_task(Function& function, const Job& job, const Worker& worke
 
 }  // namespace detail
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm

@@ -249,4 +249,4 @@ class TaskQueue {
   std::uint64_t pauses_seen_ = 0;
 };
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

@@ -51,4 +51,4 @@ T read_as(const std::byte* at) {
   return *std::launder(reinterpret_cast<const T*>(bytes));
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

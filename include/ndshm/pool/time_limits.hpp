@@ -154,4 +154,4 @@ class TimeLimits {
   std::vector<Watched> watched_;
 };
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

@@ -43,4 +43,4 @@ int work(Function function) {
   });
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm

@@ -69,4 +69,4 @@ struct Assignment {
 
 inline Worker this_worker() { return detail::Assignment::of_this_process(detail::Context("this_worker")).worker; }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm

@@ -50,4 +50,4 @@ void serve(TaskBoard& board, const Worker& worker, const os::WakeEvent& own, con
   }
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

@@ -285,4 +285,4 @@ template <class Function>
 WorkerPool(std::size_t, Function, PoolOptions = {})
     -> WorkerPool<typename TaskJob<Function>::type, typename TaskResult<Function>::type>;
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm

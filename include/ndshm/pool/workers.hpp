@@ -150,4 +150,4 @@ class Workers {
   std::vector<bool> ready_;
 };
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

@@ -52,4 +52,4 @@ template <class Function>
   detail::os::exit_child(code);
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm

@@ -46,7 +46,7 @@ inline const std::vector<std::string>& inherited_texts() {
   return texts;
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail
 
 namespace ndshm::inline NDSHM_ABI_NAMESPACE {
 
@@ -88,4 +88,4 @@ int run_main(Function&& function) {
   return detail::run_and_report(function);
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm

@@ -165,4 +165,4 @@ inline std::string ExitStatus::to_string() const {
   return "an end that something else in this program waited for";
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm

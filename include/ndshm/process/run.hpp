@@ -46,4 +46,4 @@ int run_and_report(Function& function) {
   return Process::exception_exit_code;
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

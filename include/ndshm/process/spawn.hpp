@@ -127,4 +127,4 @@ inline Process spawn(const std::filesystem::path& path, const std::vector<std::s
   return detail::spawn(program, arguments, handles, options, {});
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm

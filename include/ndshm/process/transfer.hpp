@@ -157,4 +157,4 @@ SharedArray<T, N, L> receive(int socket, const TransferOptions& options = {},
   return receive_handle(socket, options).attach<T, N, L>(attach_options);
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm

@@ -115,4 +115,4 @@ inline std::shared_ptr<Segment> attach_segment(const SegmentName& name, Access a
   }
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

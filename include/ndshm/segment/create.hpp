@@ -141,4 +141,4 @@ std::shared_ptr<Segment> create_segment(const SegmentName& name, npy::Header hea
   });
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

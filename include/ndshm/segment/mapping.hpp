@@ -42,4 +42,4 @@ class Mapping {
   std::size_t data_bytes_;
 };
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

@@ -26,7 +26,7 @@ class MappingTable {
 
   static MappingTable& instance() {
     static MappingTable& table = []() -> MappingTable& {
-      MappingTable& one = os::one_in_process<MappingTable>("mapping_table." BOOST_LIB_VERSION);
+      auto& one = os::one_in_process<MappingTable>("mapping_table." BOOST_LIB_VERSION);
       if (!one.at_fork_.exchange(true)) {
         os::at_fork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); });
       }
@@ -78,4 +78,4 @@ class MappingTable {
   std::atomic<bool> at_fork_ = false;  // whether a fork takes the lock
 };
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

@@ -22,4 +22,4 @@ inline Uuid new_uuid(Context context) {
   return uuid;
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

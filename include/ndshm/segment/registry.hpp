@@ -115,4 +115,4 @@ inline Removal remove(const char* name) { return remove(std::string_view(name));
 /// that is alive or persistent. create() does this by itself in passing, and when memory runs out.
 inline std::size_t sweep() { return detail::sweep_all(); }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE
+}  // namespace ndshm

@@ -86,4 +86,4 @@ inline void reserve_memory(const os::UnpublishedObject& object, std::byte* addre
   os::populate(address + layout.control_offset, control_bytes);
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

@@ -29,7 +29,7 @@ namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail {
 /// Throws errc::not_a_segment, read_only, permission_denied, not_found, invalid_handle.
 inline os::Object open_place(const Place& place, Access access, Context context) {
   struct Open {
-    Access access;
+    Access access = Access::read_only;
     Context context;
 
     os::Object operator()(const ProcessPlace& at) const {
@@ -107,4 +107,4 @@ inline std::shared_ptr<Segment> resolve(const Handle& handle, Access access, Att
   return segment;
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

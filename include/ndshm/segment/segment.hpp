@@ -99,4 +99,4 @@ class Segment final : public Mapping {
   MappingTable::Key key_;
 };
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

@@ -73,4 +73,4 @@ auto holding(const os::ObjectName& name, Work work) {
   }
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail
+}  // namespace ndshm::detail

@@ -115,4 +115,4 @@ inline std::error_code populate_huge(void* address, std::size_t bytes) {
   return populate(address, bytes);
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

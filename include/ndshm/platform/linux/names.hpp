@@ -85,4 +85,4 @@ class NameWatch {
   Descriptor fd_;
 };
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

@@ -335,4 +335,4 @@ Swept sweep_named(const ObjectName& name, KindOf kind_of) {
   return removed ? Swept::removed : Swept::in_use;
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

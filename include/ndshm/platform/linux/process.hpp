@@ -61,4 +61,4 @@ inline bool change_directory(posix_spawn_file_actions_t& actions, const std::str
 
 inline char** environment() { return ::environ; }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

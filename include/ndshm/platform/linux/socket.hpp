@@ -10,4 +10,4 @@ namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 
 using Socket = unix_only::BasicSocket<MSG_CMSG_CLOEXEC>;
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

@@ -78,4 +78,4 @@ inline std::string program_path(Context context) {
   return {path.data(), static_cast<std::size_t>(length)};
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

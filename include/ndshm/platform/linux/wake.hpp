@@ -39,4 +39,4 @@ inline void continue_with_parent() {
   ::prctl(PR_SET_PDEATHSIG, SIGCONT);
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

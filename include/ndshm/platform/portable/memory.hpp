@@ -16,4 +16,4 @@ inline std::error_code populate_huge(void*, std::size_t) { return std::make_erro
 
 inline std::uint64_t available_memory() { return UINT64_MAX; }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

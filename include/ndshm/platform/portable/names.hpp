@@ -117,4 +117,4 @@ class NameWatch {
   }
 };
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

@@ -426,4 +426,4 @@ inline std::string path_of_descriptor(int, Context context) {
   throw Error(errc::unsupported, context + "on the portable path an anonymous array has no file", "give it a name");
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

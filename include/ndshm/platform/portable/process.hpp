@@ -64,4 +64,4 @@ inline char** environment() {
 #endif
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

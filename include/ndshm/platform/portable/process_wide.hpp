@@ -13,5 +13,5 @@ namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 
 inline void* share_in_process(const char*, void* mine) noexcept { return mine; }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os
 #endif

@@ -9,4 +9,4 @@ namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os {
 
 using Socket = unix_only::BasicSocket<0>;
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

@@ -43,4 +43,4 @@ inline std::string program_path(Context context) {
 #endif
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

@@ -26,4 +26,4 @@ inline void watch_this_process(Descriptor& watched, Descriptor& held, Context co
 
 inline void continue_with_parent() {}
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

@@ -88,4 +88,4 @@ inline Descriptor duplicate(int fd, Context context) {
   return copy;
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

@@ -59,4 +59,4 @@ inline std::error_code reserve(int fd, std::size_t offset, std::size_t bytes) {
 /// Gives the memory of an object back that nobody will use. One that is sealed keeps it until it is closed.
 inline void discard(int fd) { [[maybe_unused]] const int refused = ::ftruncate(fd, 0); }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

@@ -99,4 +99,4 @@ inline Space space_of_names() {
   return {status.f_bavail * unit, status.f_blocks * unit};
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

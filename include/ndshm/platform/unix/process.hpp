@@ -404,4 +404,4 @@ inline Child spawn_child(const Program& program, std::span<const int> descriptor
   throw unix_only::not_started(error, program, bytes, context);
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

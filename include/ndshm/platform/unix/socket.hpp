@@ -217,4 +217,4 @@ class BasicSocket {
 
 }  // namespace unix_only
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

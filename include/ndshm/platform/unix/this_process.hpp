@@ -55,4 +55,4 @@ inline bool random_bytes_of_device(void* destination, std::size_t bytes) {
 
 }  // namespace unix_only
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

@@ -180,4 +180,4 @@ inline void exit_with_parent(int watched, std::uint64_t parent, Context context)
 /// Threads of this process that exit_with_parent() started: they do not stand in the way of a fork.
 inline std::size_t count_watchers() { return unix_only::watchers().count; }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

@@ -194,4 +194,4 @@ inline bool may_name_globally() {
 
 }  // namespace windows_only
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

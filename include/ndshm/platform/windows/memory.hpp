@@ -40,4 +40,4 @@ inline std::uint64_t available_memory() {
   return ::GlobalMemoryStatusEx(&status) != 0 ? status.ullAvailPageFile : UINT64_MAX;
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

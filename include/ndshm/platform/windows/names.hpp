@@ -43,4 +43,4 @@ class NameWatch {
   }
 };
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

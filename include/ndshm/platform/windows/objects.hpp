@@ -363,4 +363,4 @@ Swept sweep_named(const ObjectName&, KindOf) {
   return Swept::in_use;
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

@@ -431,4 +431,4 @@ inline Child spawn_child(const Program& program, std::span<const int> descriptor
   return {Descriptor(started.hProcess), started.dwProcessId, std::move(reports)};
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

@@ -48,4 +48,4 @@ inline void* share_in_process(const char* key, void* mine) noexcept {
   }
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

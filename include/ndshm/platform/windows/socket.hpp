@@ -29,4 +29,4 @@ class Socket {
   Descriptor take_descriptor() { return {}; }
 };
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

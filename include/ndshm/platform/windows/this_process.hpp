@@ -54,4 +54,4 @@ inline std::string program_path(Context context) {
   }
 }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os

@@ -142,4 +142,4 @@ inline void exit_with_parent(int, std::uint64_t, Context) {}
 /// There is no fork that they could stand in the way of.
 inline std::size_t count_watchers() { return 0; }
 
-}  // namespace ndshm::inline NDSHM_ABI_NAMESPACE::detail::os
+}  // namespace ndshm::detail::os
