@@ -120,8 +120,8 @@ class ProgressBar {
 /// that is not the first one between two draws, what is shorter than the bar may have the bar's rest behind it. Where
 /// there is no terminal it prints lines, see ProgressBarOptions. Used for several runs, one after the other, it begins
 /// anew with each. The stream has to outlive it. Throws: nothing of its own.
-inline ProgressCallback progress_bar(ProgressBarOptions options) {
-  return [bar = std::make_shared<detail::ProgressBar>(std::move(options))](const Progress& progress) {
+inline ProgressCallback progress_bar(const ProgressBarOptions& options) {
+  return [bar = std::make_shared<detail::ProgressBar>(options)](const Progress& progress) {
     bar->show(progress);
   };
 }
