@@ -121,9 +121,7 @@ class ProgressBar {
 /// there is no terminal it prints lines, see ProgressBarOptions. Used for several runs, one after the other, it begins
 /// anew with each. The stream has to outlive it. Throws: nothing of its own.
 inline ProgressCallback progress_bar(const ProgressBarOptions& options) {
-  return [bar = std::make_shared<detail::ProgressBar>(options)](const Progress& progress) {
-    bar->show(progress);
-  };
+  return [bar = std::make_shared<detail::ProgressBar>(options)](const Progress& progress) { bar->show(progress); };
 }
 
 /// Does the same, on standard error: progress_bar("rows").
