@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // compile.cpp: what a translation unit costs that includes ndshm, against one that includes xtensor alone: the time of
-// the compiler, and what it gets to see. ndshm/detail/xtensor.hpp includes xtensor and nothing else.
+// the compiler, and what it gets to see. ndshm/array/xtensor.hpp includes xtensor and next to nothing else.
 #include <cstdlib>
 #include <fstream>
 #include <memory>
