@@ -20,8 +20,8 @@
 namespace {
 
 using measure::seconds_of;
-using ndshm::huge_pages;
-using ndshm::reserve;
+using ndshm::HugePages;
+using ndshm::Reserve;
 
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
@@ -36,7 +36,7 @@ void* map(int fd, std::size_t bytes) {
 void fill(double* begin, double* end) { std::fill(begin, end, 1.0); }
 
 /// Creating and filling; what is made goes when the time has been taken.
-void add_ndshm(std::size_t bytes, const std::string& side, reserve reserved, huge_pages pages, bool by_workers) {
+void add_ndshm(std::size_t bytes, const std::string& side, Reserve reserved, HugePages pages, bool by_workers) {
   measure::add_timed("first_touch", bytes, side, [=] {
     return [=] {
       const std::size_t count = bytes / sizeof(double);
@@ -91,7 +91,7 @@ void add_huge_pages(std::size_t bytes) {
     ::shm_unlink("/bare");
     return seconds;
   });
-  for (const huge_pages pages : {HugePages::never, HugePages::advise}) {
+  for (const HugePages pages : {HugePages::never, HugePages::advise}) {
     add(pages == HugePages::never ? "ndshm_eager_small" : "ndshm_eager_huge", [=] {
       ndshm::SharedArray<double, 1> array;
       return seconds_of([&] {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -29,6 +30,21 @@ inline std::string format_bytes(std::uint64_t bytes) {
 inline std::string format_seconds(double seconds) {
   std::array<char, 32> text{};
   std::snprintf(text.data(), text.size(), "%g s", seconds);
+  return text.data();
+}
+
+/// "2026-11-28 12:30:00 UTC": a time, given in ns since 1970, for people.
+inline std::string format_utc(std::uint64_t ns) {
+  using namespace std::chrono;
+  const sys_time<nanoseconds> time{nanoseconds(static_cast<std::int64_t>(ns))};
+  const auto day = floor<days>(time);
+  const year_month_day date(day);
+  const hh_mm_ss clock(floor<seconds>(time - day));
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "%04d-%02u-%02u %02d:%02d:%02d UTC", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                static_cast<int>(clock.seconds().count()));
   return text.data();
 }
 

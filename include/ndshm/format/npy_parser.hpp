@@ -97,7 +97,10 @@ class NpyParser {
 
   void expect(char c) {
     if (accept(c)) return;
-    fail(std::string("expected '") + c + "' before " + (text_.empty() ? "its end" : in_quotes(text_.substr(0, 12))));
+    fail(std::string("expected '")
+             .append(1, c)
+             .append("' before ")
+             .append(text_.empty() ? "its end" : in_quotes(text_.substr(0, 12))));
   }
 
   void end() {

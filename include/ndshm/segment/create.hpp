@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <ctime>
 #include <memory>
 #include <ndshm/core/context.hpp>
 #include <ndshm/core/crash_point.hpp>
@@ -38,15 +37,8 @@ inline std::string owner_of_name(const os::ObjectName& name) {
     const auto object = os::peek_named(name);
     if (!object) return {};
     const Description description = describe(*object, {});
-    const auto seconds = static_cast<std::time_t>(description.control.created_ns / 1'000'000'000);
-    std::string text = description.header.descr + " " + format_tuple(description.header.shape) +
-                       ", created by process " + std::to_string(description.control.creator_pid);
-    if (const std::tm* const time = std::gmtime(&seconds)) {
-      char digits[32];
-      const std::size_t length = std::strftime(digits, sizeof digits, "%Y-%m-%d %H:%M:%S UTC", time);
-      text.append(" at ").append(digits, length);
-    }
-    return text;
+    return description.header.descr + " " + format_tuple(description.header.shape) + ", created by process " +
+           std::to_string(description.control.creator_pid) + " at " + format_utc(description.control.created_ns);
   } catch (const Error&) {
     return {};
   }
