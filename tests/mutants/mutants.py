@@ -106,7 +106,7 @@ MUTANTS = [
     Mutant("remove does not end a persistent segment", ("life",),
            [("segment/registry.hpp", "control.flags & ~detail::flag_persistent", "control.flags")]),
     Mutant("attach does not wait", ("life",),
-           [("segment/attach.hpp", "watch->wait(left);", 'throw Error(errc::timed_out, context);')]),
+           [("segment/attach.hpp", "watch->wait(left);", 'throw Error(errc::timed_out, context.to_string());')]),
     Mutant("the mode of a named segment is left to chance", ("life",),
            [(LINUX_OBJECTS, '  NDSHM_CRASH_POINT("create: opened");\n  if (::fchmod(', '  if (false && ::fchmod(')]),
     Mutant("mapped segments keep their descriptors", ("life",), [(LINUX_OBJECTS, "if (named) fd_.close();", "(void)named;")]),
